@@ -1,0 +1,1 @@
+"""The service: configuration, store, decisions, execution, recovery, metrics, pages and commands."""

@@ -1,0 +1,1 @@
+"""The edge: venues, streams, orders and their life, and a simulated exchange."""

@@ -1,0 +1,1 @@
+"""A simulated exchange: a pure matching core, price sources, faults, and a face that speaks OKX v5."""

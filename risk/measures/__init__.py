@@ -1,0 +1,1 @@
+"""Risk measures: value at risk, expected shortfall and what follows from them."""

@@ -1,0 +1,1 @@
+"""The convex portfolio problem: objective, costs, constraints, and the no-trade region."""

@@ -1,0 +1,1 @@
+"""Signals: volatility, covariance, regime and expected returns."""
