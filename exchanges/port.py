@@ -1,7 +1,7 @@
 """The port to a venue: its value types, its error tree and the `Venue` protocol.
 
-Everything above this line of the house speaks in these types. Quantities are in base coin (a derivative's
-contracts are converted at the edge), prices in quote coin per base coin, fees positive when paid; all three are
+Everything above this line of the house speaks in these types. Quantities are in base coin (contracts of a
+derivative are converted at the edge), prices in quote coin per base coin, fees positive when paid; all three are
 `Decimal`. Times are UTC-aware datetimes; ages are differences of monotonic seconds.
 
 The error tree, by what may be concluded from it::
@@ -145,7 +145,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A coin in an account: `total` = `free` + held by orders or margin; `total` is cash, without open profit."""
+    """A coin in an account: `total` is cash without open profit, `free` what no order or margin holds."""
 
     currency: str
     total: Decimal
@@ -190,7 +190,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The venue's answer to one row of a request: accepted with an id, or an error that says what to conclude."""
+    """The answer to one row of a request: accepted with an id, or an error that says what to conclude."""
 
     client_id: str
     venue_order_id: str | None
@@ -204,7 +204,10 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. `fee` is positive when paid, in `fee_currency`; `realised_pnl` in settle coin, without the fee."""
+    """One execution.
+
+    `fee` is positive when paid, in `fee_currency`; `realised_pnl` is in the settle coin, without the fee.
+    """
 
     venue: str
     trade_id: str
@@ -405,15 +408,15 @@ class Venue(Protocol):
     ) -> Sequence[Acknowledgement]:
         """Send one request for up to `batch_limit` orders, once; one answer per row, in their order.
 
-        `deadline` is how many seconds from now the venue may still accept it, where it honours one. Never raises
-        for what became of a row: a lost answer is an `Ambiguous` error in every row's acknowledgement.
+        `deadline` is how many seconds from now the venue may still accept it, where it honours one. Never
+        raises for what became of a row: a lost answer is an `Ambiguous` error in every row's answer.
         """
 
     async def cancel_order(self, symbol: str, client_id: str, venue_order_id: str | None) -> None:
         """Ask for a cancel; `NotFound` where it is already done or unknown."""
 
     async def fetch_order(self, symbol: str, client_id: str, venue_order_id: str | None) -> OrderReport:
-        """Look an order up, by the venue's id where known, else by client id; `NotFound` where there is none."""
+        """Look an order up, by the venue's id where known, else by client id; or raise `NotFound`."""
 
     async def fetch_open_orders(self) -> Sequence[OrderReport]:
         """Return all open orders of the account."""
