@@ -1,8 +1,8 @@
 """The port to a venue: its value types, its error tree and the `Venue` protocol.
 
-Everything above this line of the house speaks in these types. Quantities are in base coin (a derivative's contracts
-are converted at the edge), prices in quote coin per base coin, fees positive when paid; all three are `Decimal`.
-Times are UTC-aware datetimes; ages are differences of monotonic seconds.
+Everything above this line of the house speaks in these types. Quantities are in base coin (the contracts of a
+derivative are converted at the edge), prices in quote coin per base coin, fees positive when paid; all three
+are `Decimal`. Times are UTC-aware datetimes; ages are differences of monotonic seconds.
 
 The error tree, by what may be concluded from it::
 
