@@ -1,11 +1,11 @@
-"""What the status page, `/status.json` and the gauges show: plain frozen values, made anew by the service each second.
+"""What the status page, `/status.json` and the gauges show: frozen values, made anew each second.
 
-Nothing here computes a thing. The service fills a `StatusView` from its own state, and the page, the JSON and the
-metrics read that one object, so that they can never tell an operator three different stories.
+Nothing here computes a thing. The service fills a `StatusView` from its own state, and the page, the JSON and
+the metrics read that one object, so that they can never tell an operator three different stories.
 
-Weights, drawdowns, rates and returns are fractions (0.25 is 25 %), money is in the portfolio's currency, quantities
-in base coin, prices in the portfolio's currency per base coin, ages and offsets in seconds. Times are UTC-aware.
-None means not known (yet), and is shown so.
+Weights, drawdowns, rates and returns are fractions (0.25 is 25 %), money is in the portfolio's currency,
+quantities in base coin, prices in the portfolio's currency per base coin, ages and offsets in seconds. Times
+are UTC-aware. None means not known (yet), and is shown so.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class EquityPoint:
-    """Equity at a time, its fall from the peak as a positive fraction, and what buying and holding would be worth."""
+    """Equity at a time, its fall from the peak as a positive fraction, and the worth of just holding."""
 
     time: datetime
     equity: float
@@ -207,9 +207,11 @@ class RiskFigures:
         horizon: in words, e.g. "1 day".
         gross: sum of |weights| without cash.
         net: sum of signed weights without cash.
-        diversification: weighted mean of the assets' volatilities over the book's volatility, ≥ 1 when long-only.
+        diversification: weighted mean of the assets' volatilities over the book's, at least 1 when long-only.
         tracking_error: yearly standard deviation of the difference to the target portfolio.
         regime: calm, elevated or stressed.
+        var_limit: the value at risk above which nothing may be added, where one is set.
+        expected_shortfall_limit: the same for expected shortfall.
     """
 
     volatility: float | None
@@ -222,6 +224,8 @@ class RiskFigures:
     diversification: float | None
     tracking_error: float | None
     regime: str | None
+    var_limit: float | None = None
+    expected_shortfall_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +266,7 @@ class VenueView:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What trading cost since the portfolio began, against what the cost model foretold; `paid` below 0 is a rebate."""
+    """What trading cost since the portfolio began, against the cost model; `paid` below 0 is a rebate."""
 
     paid: Decimal
     predicted: Decimal
@@ -272,7 +276,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """All that an operator is shown, at the instant `as_of`; rows of decisions, orders and fills newest first."""
+    """All that an operator is shown at `as_of`; decisions, orders and fills newest first."""
 
     as_of: datetime
     instance: Instance
@@ -320,7 +324,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One decision told in full: what it saw, what bound it, and what it expected; `paragraphs` in plain words."""
+    """One decision told in full: what it saw, what bound it, what it expected, in plain words and tables."""
 
     decision: DecisionRow
     paragraphs: tuple[str, ...]
