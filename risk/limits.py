@@ -91,7 +91,7 @@ def use(limits: Limits, state: AccountState, target: Target | None = None) -> tu
 
     A gain counts as no use of a loss limit, and a limit of zero is fully used by anything.
     """
-    measured: tuple[tuple[LimitCode, float, float | None], ...] = (
+    measured: tuple[tuple[LimitCode, float | None, float | None], ...] = (
         (LimitCode.POSITION_WEIGHT, heaviest_position(state), limits.position_weight),
         (LimitCode.GROSS_LEVERAGE, gross_leverage(state, state.holdings), limits.gross_leverage),
         (LimitCode.NET_LEVERAGE, net_leverage(state, state.holdings), limits.net_leverage),
@@ -102,21 +102,16 @@ def use(limits: Limits, state: AccountState, target: Target | None = None) -> tu
         (LimitCode.OPEN_ORDERS, state.open_orders, limits.open_orders),
         (LimitCode.DAILY_LOSS, max(0.0, daily_loss(state)), limits.daily_loss),
         (LimitCode.DRAWDOWN, drawdown(state), limits.drawdown),
-        *(
-            (code, value, limit)
-            for code, value, limit in (
-                (LimitCode.VALUE_AT_RISK, target and target.value_at_risk, limits.value_at_risk),
-                (
-                    LimitCode.EXPECTED_SHORTFALL,
-                    target and target.expected_shortfall,
-                    limits.expected_shortfall,
-                ),
-            )
-            if value is not None
-        ),
     )
+    if target is not None:
+        measured += (
+            (LimitCode.VALUE_AT_RISK, target.value_at_risk, limits.value_at_risk),
+            (LimitCode.EXPECTED_SHORTFALL, target.expected_shortfall, limits.expected_shortfall),
+        )
     return tuple(
-        Use(code, used, limit, _fraction(used, limit)) for code, used, limit in measured if limit is not None
+        Use(code, used, limit, _fraction(used, limit))
+        for code, used, limit in measured
+        if used is not None and limit is not None
     )
 
 
