@@ -27,7 +27,7 @@ class TradingCosts:
     funding φ paid by longs to shorts, and borrow β.
 
     Source: Boyd, Busseti, Diamond, Kahn, Koh, Nystrup, Speth, Multi-Period Trading via Convex Optimization
-    (2017), sections 2.3 (transaction cost) and 2.4 (holding cost), the trade normalised by the portfolio's value.
+    (2017), sections 2.3 (transaction cost) and 2.4 (holding cost), the trade normalised by the value held.
 
     Attributes:
         fee: Fee, as a fraction of the traded notional.
