@@ -112,11 +112,15 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A leg or a target that a limit refused: the code, the instrument if it is one's, and a sentence."""
+    """A leg or a target that a limit refused: the code, the instrument if it is one's, and a sentence.
+
+    `halts` where the limit asks for the breaker, which only a person re-arms.
+    """
 
     code: str
     symbol: str | None
     sentence: str
+    halts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def market_state(
-    instrument: Instrument, quote: Quote, age: float, leverage: Decimal, side: Side | None
-) -> MarketState:
+def market_state(instrument: Instrument, quote: Quote, age: float, leverage: Decimal, side: Side | None) -> MarketState:
     """Return a market as the gate sees it.
 
     Args:

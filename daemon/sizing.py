@@ -116,11 +116,7 @@ def size(
     markets = {wish.instrument.symbol: wish.instrument.market for wish in wishes}
     fees = {wish.instrument.symbol: wish.instrument.taker_fee for wish in wishes}
     proceeds = sum(
-        (
-            leg.quantity * leg.price_cap * (1 - fees[leg.symbol])
-            for leg in sells
-            if markets[leg.symbol].is_spot
-        ),
+        (leg.quantity * leg.price_cap * (1 - fees[leg.symbol]) for leg in sells if markets[leg.symbol].is_spot),
         start=ZERO,
     )
     fitted, shortfall = fit_to_cash(buys, markets, spendable + proceeds)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
-    from risk.signals.regime import RegimeState
+    from risk.signals.regime import RegimeSignal
 
     from exchanges.port import Market, Quote
     from risk.limits_state import Window
@@ -85,18 +85,16 @@ class Signals:
 
     Args:
         covariance: shape (n, n).
-        returns: simple returns of the window, oldest first, shape (t, n).
-        bar_seconds: market seconds of one row of `returns`, on average.
-        regime: calm, elevated or stressed.
-        regime_ratio: short volatility of the book over its long volatility.
-        observations: how many bars the covariance rests on, weighted.
+        returns: simple returns of the window, oldest first, shape (t, n); NaN where there was none.
+        seconds: market seconds of each row of `returns`, shape (t,).
+        regime: short against long volatility of the assets and of the book.
+        observations: how many bars the covariance rests on, weighted; the least of the instruments.
     """
 
     covariance: Array
     returns: Array
-    bar_seconds: float
-    regime: RegimeState
-    regime_ratio: float
+    seconds: Array
+    regime: RegimeSignal
     observations: float
 
 

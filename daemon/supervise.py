@@ -1,7 +1,7 @@
 """Background tasks under supervision: when one ends unasked, the service ends, and says which and why.
 
-A daemon that goes on trading with a dead feed or a dead lease keeper is worse than one that restarts; and start
-is recovery, so ending is safe at any moment.
+A daemon that trades on with a dead feed or a dead lease keeper is worse than one that restarts. Start is
+recovery, so ending is safe at any moment.
 """
 
 from __future__ import annotations
