@@ -1,0 +1,1 @@
+"""The history of the SQL tables, as alembic revisions."""
