@@ -15,10 +15,11 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import URL, make_url
 
 from daemon.config_errors import ConfigError, Problem, explain, syntax_problems
+from daemon.config_orders import Execution, Limits
+from daemon.config_portfolio import Hedge, Optimiser, Portfolio, Signals
 from daemon.config_positions import Positions, scan
 from daemon.config_rules import breaches
 from daemon.config_service import Cycle, Lease, MarketData, Service, Store, Venue
-from daemon.config_trading import Execution, Hedge, Limits, Optimiser, Portfolio, Signals
 from daemon.config_types import Section, section
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _parse(file: Path, text: str) -> tuple[dict[str, Any], Positions]:
 
 
 def _absolute(settings: Settings, folder: Path) -> Settings:
-    """Return the settings with a relative SQLite path taken from the file's folder, not from wherever we were started."""
+    """Return the settings with a relative SQLite path taken from the file's folder, wherever we were started."""
     url: URL = make_url(settings.store.url)
     if url.get_backend_name() != "sqlite" or url.database is None or Path(url.database).is_absolute():
         return settings

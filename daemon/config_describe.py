@@ -44,9 +44,7 @@ class Key:
                 return mark
         choices = self.choices
         if choices:
-            return Kind(
-                "one of " + ", ".join(choices), "one of " + ", ".join(f'"{choice}"' for choice in choices)
-            )
+            return Kind("one of " + ", ".join(choices), "one of " + ", ".join(f'"{choice}"' for choice in choices))
         return Kind("table", "a table") if self.model is not None else Kind("value", "a value")
 
     @property
@@ -57,11 +55,7 @@ class Key:
     @property
     def model(self) -> type[BaseModel] | None:
         """The model of a table."""
-        return (
-            self.annotation
-            if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel)
-            else None
-        )
+        return self.annotation if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel) else None
 
     @property
     def is_secret(self) -> bool:
@@ -89,9 +83,7 @@ class Key:
     @property
     def expectation(self) -> str:
         """What a value must be, in words."""
-        return " ".join(
-            part for part in (self.kind.phrase, f"({self.unit})" if self.unit else "", self.bounds) if part
-        )
+        return " ".join(part for part in (self.kind.phrase, f"({self.unit})" if self.unit else "", self.bounds) if part)
 
     @property
     def example(self) -> str | None:
@@ -114,6 +106,11 @@ class Key:
         if self.kind.name == DURATION_NAME and isinstance(bound, int | float):
             return format_duration(bound)
         return number(bound) if isinstance(bound, int | float | Decimal) else str(bound)
+
+    @property
+    def names(self) -> Key:
+        """What the keys of a table of tables are."""
+        return from_annotation(get_args(self.annotation)[0])
 
     def child(self, part: str | int) -> Key | None:
         """Return the key inside this one, by name or by index."""

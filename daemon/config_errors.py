@@ -143,11 +143,11 @@ def _single(
         return _unknown(path, owner, tree, line, file)
     must = key.expectation if key is not None else "a known key"
     example = key.example if key is not None else None
+    if item["loc"][-1] == "[key]" and owner is not None:
+        must, example = f"named by {owner.names.kind.phrase}", None
     if item["type"] == "missing":
         is_table = key is not None and key.model is not None and not key.is_secret
-        return Problem(
-            file, line, path, None, "missing", f"a table [{show_path(path)}]" if is_table else must, example
-        )
+        return Problem(file, line, path, None, "missing", f"a table [{show_path(path)}]" if is_table else must, example)
     value = _at(tree, path)
     context = item.get("ctx", {})
     hidden = (key is not None and key.is_secret) or (owner is not None and owner.is_secret)
@@ -164,9 +164,7 @@ def _single(
     )
 
 
-def _unknown(
-    path: KeyPath, owner: Key | None, tree: Mapping[str, Any], line: int | None, file: str
-) -> Problem:
+def _unknown(path: KeyPath, owner: Key | None, tree: Mapping[str, Any], line: int | None, file: str) -> Problem:
     known = list(owner.model.model_fields) if owner is not None and owner.model is not None else []
     near = nearest(str(path[-1]), known)
     noun = "section" if len(path) == 1 and isinstance(_at(tree, path), dict) else "key"
@@ -201,14 +199,14 @@ def _was(kind: str, context: Mapping[str, Any], value: object, key: Key | None) 
     return type_name(value)
 
 
-def _at(tree: object, path: KeyPath) -> object:
+def _at(tree: Any, path: KeyPath) -> Any:
     """Return the value at a path of the file, or ABSENT."""
     for part in path:
-        if isinstance(tree, dict) and part in tree:
+        if not isinstance(tree, dict | list):
+            return ABSENT
+        try:
             tree = tree[part]
-        elif isinstance(tree, list) and isinstance(part, int) and part < len(tree):
-            tree = tree[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             return ABSENT
     return tree
 

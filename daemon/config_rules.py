@@ -53,17 +53,13 @@ def _assets(settings: Settings) -> Iterator[Breach]:
             yield Breach(path, "a derivative", "a spot market", symbol.partition(":")[0])
         elif symbol.partition("/")[2] != portfolio.quote:
             wanted = f"{symbol.partition('/')[0]}/{portfolio.quote}"
-            yield Breach(
-                path, "priced in another currency", f"priced in portfolio.quote = {portfolio.quote}", wanted
-            )
+            yield Breach(path, "priced in another currency", f"priced in portfolio.quote = {portfolio.quote}", wanted)
         elif symbol.partition("/")[0] == portfolio.quote:
             yield Breach(path, "the quote currency itself", "another coin")
     for symbol in portfolio.overrides:
         if symbol not in portfolio.assets:
             near = nearest(symbol, portfolio.assets)
-            yield Breach(
-                ("portfolio", "overrides", symbol), "for no asset", "for one of portfolio.assets", near
-            )
+            yield Breach(("portfolio", "overrides", symbol), "for no asset", "for one of portfolio.assets", near)
 
 
 def _weights(settings: Settings) -> Iterator[Breach]:
@@ -71,23 +67,17 @@ def _weights(settings: Settings) -> Iterator[Breach]:
     if optimiser.long_only and optimiser.min_weight < 0:
         yield Breach(("optimiser", "min_weight"), "negative", "0 or more when optimiser.long_only is true", 0)
     if optimiser.min_weight > optimiser.max_weight:
-        yield Breach(
-            ("optimiser", "min_weight"), "above optimiser.max_weight", f"at most {optimiser.max_weight:g}"
-        )
+        yield Breach(("optimiser", "min_weight"), "above optimiser.max_weight", f"at most {optimiser.max_weight:g}")
     for symbol, override in portfolio.overrides.items():
         path: KeyPath = ("portfolio", "overrides", symbol)
         low, high = settings.weight_bounds(symbol)
         if low > high:
             name = "max_weight" if override.min_weight is None else "min_weight"
-            yield Breach(
-                (*path, name), f"a range from {low:g} to {high:g}", "a least weight up to the greatest"
-            )
+            yield Breach((*path, name), f"a range from {low:g} to {high:g}", "a least weight up to the greatest")
         if optimiser.long_only and override.min_weight is not None and override.min_weight < 0:
             yield Breach((*path, "min_weight"), "negative", "0 or more when optimiser.long_only is true", 0)
     if portfolio.cash_floor > portfolio.cash_ceiling:
-        yield Breach(
-            ("portfolio", "cash_floor"), "above portfolio.cash_ceiling", f"at most {portfolio.cash_ceiling:g}"
-        )
+        yield Breach(("portfolio", "cash_floor"), "above portfolio.cash_ceiling", f"at most {portfolio.cash_ceiling:g}")
 
 
 def _feasible(settings: Settings) -> Iterator[Breach]:
@@ -109,13 +99,9 @@ def _feasible(settings: Settings) -> Iterator[Breach]:
         )
     for name, cap in (("max_gross", optimiser.max_gross), ("max_net", optimiser.max_net)):
         if cap < must_invest - SLACK:
-            yield Breach(
-                ("optimiser", name), "below what portfolio.cash_ceiling demands", f"at least {must_invest:g}"
-            )
+            yield Breach(("optimiser", name), "below what portfolio.cash_ceiling demands", f"at least {must_invest:g}")
         if cap < least - SLACK:
-            yield Breach(
-                ("optimiser", name), f"below the least weights' sum of {least:g}", f"at least {least:g}"
-            )
+            yield Breach(("optimiser", name), f"below the least weights' sum of {least:g}", f"at least {least:g}")
 
 
 def _groups(settings: Settings) -> Iterator[Breach]:
@@ -128,9 +114,7 @@ def _groups(settings: Settings) -> Iterator[Breach]:
             yield Breach((*path, "assets"), "empty", "at least one of portfolio.assets")
         for place, symbol in enumerate(group.assets):
             if symbol not in assets:
-                yield Breach(
-                    (*path, "assets", place), "no asset", "one of portfolio.assets", nearest(symbol, assets)
-                )
+                yield Breach((*path, "assets", place), "no asset", "one of portfolio.assets", nearest(symbol, assets))
             elif symbol in group.assets[:place]:
                 yield Breach((*path, "assets", place), "there twice", "listed once")
         bounds = [settings.weight_bounds(symbol) for symbol in group.assets]
@@ -138,13 +122,9 @@ def _groups(settings: Settings) -> Iterator[Breach]:
         if group.min > group.max:
             yield Breach((*path, "min"), "above max", f"at most {group.max:g}")
         if bounds and group.min > most + SLACK:
-            yield Breach(
-                (*path, "min"), f"above its assets' greatest weights, {most:g} in sum", f"at most {most:g}"
-            )
+            yield Breach((*path, "min"), f"above its assets' greatest weights, {most:g} in sum", f"at most {most:g}")
         if bounds and group.max < least - SLACK:
-            yield Breach(
-                (*path, "max"), f"below its assets' least weights, {least:g} in sum", f"at least {least:g}"
-            )
+            yield Breach((*path, "max"), f"below its assets' least weights, {least:g} in sum", f"at least {least:g}")
 
 
 def _signals(settings: Settings) -> Iterator[Breach]:
@@ -165,9 +145,7 @@ def _signals(settings: Settings) -> Iterator[Breach]:
             f"at least {regime.elevated_risk_aversion:g}",
         )
     if regime.stressed_interval > regime.elevated_interval:
-        yield Breach(
-            (*path, "stressed_interval"), "above the elevated one", f"at most {regime.elevated_interval:g}"
-        )
+        yield Breach((*path, "stressed_interval"), "above the elevated one", f"at most {regime.elevated_interval:g}")
     if signals.expected_returns.model == "given":
         overrides = settings.portfolio.overrides
         for symbol in settings.portfolio.assets:
@@ -218,9 +196,7 @@ def _limits(settings: Settings) -> Iterator[Breach]:
     for index, symbol in enumerate(limits.allowed_symbols):
         if symbol not in allowed:
             near = nearest(symbol, settings.portfolio.assets)
-            yield Breach(
-                ("limits", "allowed_symbols", index), "no asset", "an asset or the hedge's instrument", near
-            )
+            yield Breach(("limits", "allowed_symbols", index), "no asset", "an asset or the hedge's instrument", near)
 
 
 def _venue(settings: Settings) -> Iterator[Breach]:
@@ -237,9 +213,7 @@ def _venue(settings: Settings) -> Iterator[Breach]:
                     example,
                 )
     elif venue.time_scale != 1 and not local:
-        yield Breach(
-            ("venue", "time_scale"), "no real market's pace", "1 unless both urls lead to this machine", 1
-        )
+        yield Breach(("venue", "time_scale"), "no real market's pace", "1 unless both urls lead to this machine", 1)
 
 
 def _times(settings: Settings) -> Iterator[Breach]:
@@ -248,9 +222,7 @@ def _times(settings: Settings) -> Iterator[Breach]:
         if seconds != int(seconds):
             yield Breach(("market_data", name), "a part of a second", "whole seconds", "1m")
     if cycle.min_interval > cycle.interval:
-        yield Breach(
-            ("cycle", "min_interval"), "above cycle.interval", f"at most {format_duration(cycle.interval)}"
-        )
+        yield Breach(("cycle", "min_interval"), "above cycle.interval", f"at most {format_duration(cycle.interval)}")
     needed = 2 * lease.renew_interval + lease.margin
     if lease.ttl < needed:
         yield Breach(
@@ -298,9 +270,7 @@ def _address(settings: Settings) -> Iterator[Breach]:
         try:
             ip_address(address)
         except ValueError:
-            yield Breach(
-                ("service", "address"), "no IP address", "an IP address of this machine", "127.0.0.1"
-            )
+            yield Breach(("service", "address"), "no IP address", "an IP address of this machine", "127.0.0.1")
 
 
 RULES: tuple[Callable[[Settings], Iterator[Breach]], ...] = (

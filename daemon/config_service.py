@@ -24,12 +24,8 @@ from daemon.config_types import (
 class Urls(Section):
     """Addresses that replace the venue's own, for a simulated exchange or a proxy on this machine."""
 
-    rest: Url | None = key(
-        "Base address of the REST interface.", default=None, example="http://127.0.0.1:8080"
-    )
-    stream: Url | None = key(
-        "Base address of the streams.", default=None, example="ws://127.0.0.1:8080/ws/v5"
-    )
+    rest: Url | None = key("Base address of the REST interface.", default=None, example="http://127.0.0.1:8080")
+    stream: Url | None = key("Base address of the streams.", default=None, example="ws://127.0.0.1:8080/ws/v5")
 
 
 class Venue(Section):
@@ -45,9 +41,7 @@ class Venue(Section):
         Field(pattern=r"^[a-z][a-z0-9]*$"),
         Kind("exchange id", "the id of an exchange in ccxt, in lower case"),
     ] = key("The exchange's id in ccxt.", default="okx", example="okx")
-    account: Text = key(
-        "Label of the account in the books; one key, one label.", default="main", example="main"
-    )
+    account: Text = key("Label of the account in the books; one key, one label.", default="main", example="main")
     mode: Literal["simulated", "live"] = key(
         "simulated: an exchange on this machine; live: real money.", default="simulated", example="simulated"
     )
@@ -59,9 +53,7 @@ class Venue(Section):
         example={"credential": "passphrase"},
     )
     urls: Urls = section("Addresses that replace the venue's own.", Urls)
-    request_timeout: Duration = key(
-        "How long to wait for an answer.", default="10s", example="10s", ge=0.1, le=120
-    )
+    request_timeout: Duration = key("How long to wait for an answer.", default="10s", example="10s", ge=0.1, le=120)
     time_scale: Number = key(
         "Market seconds that pass in one second; other than 1 only where both urls lead to this machine.",
         default=1.0,
@@ -157,9 +149,7 @@ class Cycle(Section):
         gt=0,
         le=100,
     )
-    debounce: Duration = key(
-        "A trigger must hold for this long.", default="500ms", example="500ms", ge=0, le=3600
-    )
+    debounce: Duration = key("A trigger must hold for this long.", default="500ms", example="500ms", ge=0, le=3600)
 
 
 class Store(Section):
@@ -185,9 +175,7 @@ class Store(Section):
         ge=3600,
         le=3153600000,
     )
-    keep_bars: Duration = key(
-        "How long bars are kept.", default="400d", example="400d", ge=3600, le=3153600000
-    )
+    keep_bars: Duration = key("How long bars are kept.", default="400d", example="400d", ge=3600, le=3153600000)
     keep_equity: Duration = key(
         "How long the equity series is kept.", default="1000d", example="1000d", ge=3600, le=3153600000
     )
@@ -196,9 +184,7 @@ class Store(Section):
 class Service(Section):
     """The page, the metrics and the log."""
 
-    address: Text = key(
-        "Address that the page and the metrics listen on.", default="127.0.0.1", example="127.0.0.1"
-    )
+    address: Text = key("Address that the page and the metrics listen on.", default="127.0.0.1", example="127.0.0.1")
     port: Whole = key(
         "Port of the page and the metrics; 0 takes any free one.", default=9321, example=9321, ge=0, le=65535
     )
@@ -216,9 +202,7 @@ class Lease(Section):
     ttl: Duration = key(
         "A lease that is not renewed ends after this long.", default="30s", example="30s", ge=0.5, le=3600
     )
-    renew_interval: Duration = key(
-        "How often the holder renews.", default="10s", example="10s", ge=0.05, le=1800
-    )
+    renew_interval: Duration = key("How often the holder renews.", default="10s", example="10s", ge=0.05, le=1800)
     margin: Duration = key(
         "The holder stops sending this long before the end.", default="5s", example="5s", ge=0.01, le=1800
     )

@@ -1,7 +1,7 @@
 """The kinds of value a configuration may hold, each with the words for it in errors and in the reference.
 
-Numbers arrive from TOML as `int` or exact `Decimal`. A validator here raises `Mismatch`, which says what the value was
-and, where the kind alone does not say it, what it must be.
+Numbers arrive from TOML as `int` or exact `Decimal`. A validator here raises a `mismatch`, which says what the value
+was and, where the kind alone does not say it, what it must be.
 """
 
 from __future__ import annotations
@@ -147,12 +147,8 @@ Text = Annotated[str, BeforeValidator(_text), Kind("text", "text")]
 Duration = Annotated[
     float, BeforeValidator(parse_duration), Kind("duration", 'a duration such as "30s", "5m", "8h" or "10d"')
 ]
-Symbol = Annotated[
-    str, BeforeValidator(_symbol), Kind("symbol", "a symbol such as BASE/QUOTE or BASE/QUOTE:SETTLE")
-]
-Symbols = Annotated[
-    tuple[Symbol, ...], BeforeValidator(_listed), Kind("list of symbols", "a list of symbols")
-]
+Symbol = Annotated[str, BeforeValidator(_symbol), Kind("symbol", "a symbol such as BASE/QUOTE or BASE/QUOTE:SETTLE")]
+Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_listed), Kind("list of symbols", "a list of symbols")]
 Url = Annotated[str, BeforeValidator(_url), Kind("URL", "a URL (http, https, ws or wss) without a password")]
 Boolean = Annotated[StrictBool, BeforeValidator(_boolean), Kind("true or false", "true or false")]
 
@@ -160,9 +156,7 @@ Boolean = Annotated[StrictBool, BeforeValidator(_boolean), Kind("true or false",
 class Section(BaseModel):
     """A table of the configuration: unknown keys are refused, and once read nothing changes."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
 
 
 def key(
@@ -201,12 +195,8 @@ def section(meaning: str, model: type[Section]) -> Any:
 class SecretReference(Section):
     """Where a secret is kept; the secret itself never stands in the configuration."""
 
-    file: Text | None = key(
-        "A file that holds the secret alone.", default=None, example="/etc/keelward/api_key"
-    )
-    env: Text | None = key(
-        "An environment variable that holds the secret.", default=None, example="KEELWARD_API_KEY"
-    )
+    file: Text | None = key("A file that holds the secret alone.", default=None, example="/etc/keelward/api_key")
+    env: Text | None = key("An environment variable that holds the secret.", default=None, example="KEELWARD_API_KEY")
     credential: Text | None = key(
         "A systemd credential, read from $CREDENTIALS_DIRECTORY.", default=None, example="api_key"
     )
@@ -216,6 +206,8 @@ class SecretReference(Section):
         named = [name for name in ("file", "env", "credential") if getattr(self, name) is not None]
         if len(named) != 1:
             raise mismatch(" and ".join(named) if named else "empty")
+        if self.file is not None and not Path(self.file).is_absolute():
+            raise mismatch("a file without its folder", must='a reference with a whole path, {file = "/PATH"}')
 
     @property
     def place(self) -> str:
