@@ -3,7 +3,7 @@ r"""Net beta of the book, held inside a band with perpetual swaps.
 Outside the band, the hedge trades to the nearer edge and no further: inside, the beta that is left costs less
 than getting rid of it would. Which swaps to trade is a linear program with one equation,
 
-.. math:: \min \sum_i u_i |z_i| \quad \text{with} \quad \sum_i \beta_i z_i = \Delta, \quad |w_i + z_i| \le c_i,
+.. math:: \min \sum_i u_i |z_i| \quad \text{with} \quad \sum_i \beta_i z_i = \Delta, \; |w_i + z_i| \le c_i,
 
 for trades that all work in the wanted direction; its answer is to use the cheapest per unit of beta first, up
 to its cap. The unit cost counts funding: selling a swap whose longs pay earns, buying it costs.
@@ -31,9 +31,7 @@ class BetaBand:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise ValueError(
-                f"a band must run from a lower to a higher finite number, not {self.low} to {self.high}"
-            )
+            raise ValueError(f"a band must run from a lower to a higher finite number, not {self.low} to {self.high}")
 
     def excess(self, beta: float) -> float:
         """Return how far a beta is above (positive) or below (negative) the band; 0 inside or at an edge."""
@@ -65,8 +63,8 @@ class HedgeInstrument:
         numbers = (self.beta, self.cost, self.funding, self.max_weight, self.weight)
         if not all(map(math.isfinite, numbers)) or self.beta == 0.0 or self.cost < 0 or self.max_weight < 0:
             raise ValueError(
-                f"{self.symbol}: a hedge needs a beta other than 0, a cost and a greatest weight of at least 0, "
-                f"and all of it finite, not {self}"
+                f"{self.symbol}: a hedge needs finite numbers, a beta other than 0, and no negative cost or "
+                f"greatest weight, not {self}"
             )
 
     def room(self, side: int) -> float:
@@ -112,8 +110,7 @@ def hedge(beta: float, band: BetaBand, instruments: Sequence[HedgeInstrument]) -
     Args:
         beta: Net beta of the whole book, hedges included.
         band: Where it may be.
-        instruments: Swaps to use. Equally cheap ones are used in this order, those that shrink a position
-        first.
+        instruments: Swaps to use. Of equally cheap ones, those that shrink a position come first.
 
     Raises:
         ValueError: If beta is not a finite number.
@@ -124,19 +121,20 @@ def hedge(beta: float, band: BetaBand, instruments: Sequence[HedgeInstrument]) -
     cost = 0.0
     trades: list[HedgeTrade] = []
     sides = [(i, 1 if left * i.beta > 0 else -1) for i in instruments]
-    for instrument, side in sorted(
-        sides, key=lambda pair: (pair[0].unit_cost(pair[1]), pair[1] * pair[0].weight > 0)
-    ):
+    for instrument, side in sorted(sides, key=lambda pair: _preference(*pair)):
         size = min(instrument.room(side), abs(left / instrument.beta))
-        if size == 0.0:
-            continue
         trades += _split(instrument, side * size)
         left -= side * size * instrument.beta
         cost += size * abs(instrument.beta) * instrument.unit_cost(side)
         if abs(left) <= ROUNDING:
             break
-    after = beta + sum(t.weight * i.beta for t in trades for i in instruments if i.symbol == t.symbol)
+    after = beta - band.excess(beta) - left
     return HedgePlan(tuple(trades), beta, after, band.excess(after), cost)
+
+
+def _preference(instrument: HedgeInstrument, side: int) -> tuple[float, bool]:
+    """Return the key by which sides are used: the cheapest first, and at one cost those that shrink."""
+    return instrument.unit_cost(side), side * instrument.weight >= 0
 
 
 def _split(instrument: HedgeInstrument, weight: float) -> list[HedgeTrade]:
