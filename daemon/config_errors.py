@@ -202,7 +202,7 @@ def _was(kind: str, context: Mapping[str, Any], value: object, key: Key | None) 
 def _at(tree: Any, path: KeyPath) -> Any:
     """Return the value at a path of the file, or ABSENT."""
     for part in path:
-        if not isinstance(tree, dict | list):
+        if isinstance(tree, str):
             return ABSENT
         try:
             tree = tree[part]
