@@ -37,7 +37,7 @@ def round_quantity(market: Market, quantity: Decimal) -> Decimal:
 
 def below_minimum(market: Market, quantity: Decimal, price: Decimal) -> str | None:
     """Say which minimum of the market an order of this size and price misses, or None."""
-    size = abs(quantity)
+    size = quantity.copy_abs()
     if size < market.min_amount or size <= 0:
         return f"{plain(size)} {market.base} is below the least amount {plain(market.min_amount)}"
     notional = _CONTEXT.multiply(size, price)

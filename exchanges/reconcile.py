@@ -8,6 +8,7 @@ only a repeated and targeted query may answer them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Context
 from typing import TYPE_CHECKING
 
 from exchanges.port import ZERO
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from exchanges.order_table import State
     from exchanges.orders import Order
     from exchanges.port import Fill, OrderReport
+
+_EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class BalanceMismatch:
     @property
     def amount(self) -> Decimal:
         """What the ledger lacks (positive) or has too much of (negative)."""
-        return self.venue - self.ledger
+        return _EXACT.subtract(self.venue, self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class PositionMismatch:
     @property
     def amount(self) -> Decimal:
         """What the ledger lacks (positive) or has too much of (negative)."""
-        return self.venue - self.ledger
+        return _EXACT.subtract(self.venue, self.ledger)
 
 
 Difference = MissingFill | UnknownOrder | RevivedOrder | LookUp | BalanceMismatch | PositionMismatch
@@ -119,8 +122,7 @@ def differences(ledger: LedgerView, venue: VenueView) -> list[Difference]:
         found += _orders(ledger, venue.open_orders)
     if venue.balances is not None:
         found += [
-            BalanceMismatch(*difference)
-            for difference in _amounts(ledger.balances, venue.balances, venue.tolerances)
+            BalanceMismatch(*difference) for difference in _amounts(ledger.balances, venue.balances, venue.tolerances)
         ]
     if venue.positions is not None:
         found += [
@@ -148,9 +150,7 @@ def _fills(ledger: LedgerView, fills: Sequence[Fill]) -> list[Difference]:
 
 def _orders(ledger: LedgerView, reports: Sequence[OrderReport]) -> list[Difference]:
     found: list[Difference] = []
-    by_venue_id = {
-        order.venue_order_id: order for order in ledger.orders.values() if order.venue_order_id is not None
-    }
+    by_venue_id = {order.venue_order_id: order for order in ledger.orders.values() if order.venue_order_id is not None}
     listed = set()
     for report in reports:
         order = ledger.orders.get(report.client_id or "") or by_venue_id.get(report.venue_order_id)
@@ -174,6 +174,6 @@ def _amounts(
     found = []
     for key in sorted(ledger.keys() | venue.keys()):
         ours, theirs = ledger.get(key, ZERO), venue.get(key, ZERO)
-        if abs(theirs - ours) > tolerances.get(key, ZERO):
+        if _EXACT.subtract(theirs, ours).copy_abs() > tolerances.get(key, ZERO):
             found.append((key, ours, theirs, key in venue))
     return found
