@@ -48,7 +48,7 @@ def diversification_ratio(weights: Array, covariance: Array) -> float:
 def effective_bets(weights: Array, covariance: Array) -> float:
     r"""Return the effective number of uncorrelated bets, :math:`\exp(-\sum_k p_k \ln p_k)`.
 
-    :math:`p_k = (e_k' w)^2 \lambda_k / \sigma_p^2` is the share of variance along the k-th principal portfolio.
+    :math:`p_k = (e_k' w)^2 \lambda_k / \sigma_p^2` is the share of variance along principal portfolio k.
     NaN for a book without risk.
     Source: Meucci, Managing diversification, Risk 22(5), 2009.
     """
@@ -63,7 +63,7 @@ def effective_bets(weights: Array, covariance: Array) -> float:
 
 
 def betas(covariance: Array, market: Array) -> Array:
-    r"""Return each asset's beta to a market portfolio with weights m, :math:`\Sigma m / m'\Sigma m`, shape (n,).
+    r"""Return each asset's beta to a market portfolio m, :math:`\Sigma m / m'\Sigma m`, shape (n,).
 
     Raises:
         ValueError: If the market portfolio has no variance.

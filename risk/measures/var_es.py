@@ -64,12 +64,12 @@ def historical(weights: Array, returns: Array, level: float) -> TailRisk:
 def tail_risk(losses: Array, level: float) -> TailRisk:
     """Return the tail risk of a sample of losses, shape (T,); raises as `historical` does."""
     mass, whole = _tail(len(losses), level)
+    if not np.isfinite(losses).all():
+        raise ValueError("a loss is not a finite number")
     at = len(losses) - whole - 1
-    ordered = np.partition(losses, at)  # a NaN counts as the greatest, so it reaches the sum below
+    ordered = np.partition(losses, at)
     value_at_risk = float(ordered[at])
     shortfall = (float(ordered[at + 1 :].sum()) + (mass - whole) * value_at_risk) / mass
-    if not math.isfinite(shortfall) or not math.isfinite(value_at_risk):
-        raise ValueError("a loss is not a finite number")
     return TailRisk(level, value_at_risk, shortfall)
 
 
@@ -131,9 +131,7 @@ def _tail(count: int, level: float) -> tuple[float, int]:
     if abs(mass - round(mass)) < 1e-9 * max(1, count):
         mass = float(round(mass))  # 1 − 0.95 is not 0.05 to the last digit
     if mass < 1.0:
-        raise ValueError(
-            f"{count} scenarios are too few for a level of {level}: the tail holds less than one"
-        )
+        raise ValueError(f"{count} scenarios are too few for a level of {level}: the tail holds less than one")
     return mass, int(mass)
 
 
