@@ -1,0 +1,266 @@
+"""The one start path, and the same work while running: our books and the venue's brought to agree.
+
+Start is recovery. What was planned and never sent is dropped, what was sent without an answer is in doubt, what rests
+at the venue is cancelled, and nothing is decided before every order has come to its end and the ledger equals the
+venue.
+
+Executions and flows that the venue tells of are booked once each, ours or not. A difference that they leave is never
+taken from one answer: it has to be found again, and where the venue's list merely lacks an entry, several times more.
+Then it is booked as an external flow of unknown origin, with an error in the log; it is not drift to be traded away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from daemon.store_ledger import (
+    adopt_position,
+    latest_fill_time,
+    load_flows,
+    load_ledger,
+    record_flow,
+)
+from daemon.store_orders import load_open_orders
+from exchanges.order_table import State
+from exchanges.orders import Dropped, NoAnswer
+from exchanges.port import ZERO, CashFlow, FlowKind, NotFound, VenueError
+from exchanges.reconcile import (
+    BalanceMismatch,
+    LedgerView,
+    PositionMismatch,
+    RevivedOrder,
+    UnknownOrder,
+    VenueView,
+    differences,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from decimal import Decimal
+
+    from daemon.clock import Clock
+    from daemon.config import Settings
+    from daemon.desk import Desk
+    from daemon.resolve import Resolver
+    from daemon.writer import Writer
+    from exchanges.orders import Order
+    from exchanges.port import Position, Venue
+    from exchanges.reconcile import Difference
+
+log = logging.getLogger(__name__)
+
+OVERLAP = timedelta(minutes=5)
+OPENING = "opening"
+UNEXPLAINED = "unexplained"
+DISAGREEMENT = BalanceMismatch | PositionMismatch | RevivedOrder
+
+
+class Bookkeeper:
+    """Keeps the ledger equal to the venue.
+
+    Args:
+        settings: the account's label, and how patient look-ups are.
+        venue: who is asked.
+        desk: our orders.
+        resolver: what became of them.
+        writer: commits.
+        clock: of this process.
+    """
+
+    def __init__(
+        self, settings: Settings, venue: Venue, desk: Desk, resolver: Resolver, writer: Writer, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._venue = venue
+        self._desk = desk
+        self._resolver = resolver
+        self._writer = writer
+        self._clock = clock
+        self._account = settings.venue.account
+        self._seen: Counter[Difference] = Counter()
+        self._positions: Mapping[str, Position] = {}
+        self.mismatches: tuple[Difference, ...] = ()
+
+    # ---- start ------------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Bring every order to its end and the books to agree; returns only then."""
+        await self._take_up()
+        while self._desk.unsettled:
+            await self._resolver.sweep(self._desk.unsettled)
+            if self._desk.unsettled:
+                log.info("recovery: %d orders are not settled yet", len(self._desk.unsettled))
+                await self._clock.sleep(self._settings.execution.lookup.interval)
+        await self._open_books()
+        while not await self.reconcile():
+            log.info("recovery: the books differ in %s", _words(self.mismatches))
+            await self._clock.sleep(self._settings.execution.lookup.interval)
+
+    async def _take_up(self) -> None:
+        """Read the orders that were not over when the process ended, and begin to end them."""
+        records = await self._writer.run(load_open_orders)
+        self._desk.adopt(record.order for record in records)
+        for record in records:
+            order = record.order
+            if order.state is State.PLANNED:
+                await self._desk.apply(order.client_id, Dropped("the process ended before it was sent"))
+            elif order.state is State.SENT:
+                await self._desk.apply(order.client_id, NoAnswer("the process ended before the answer"))
+            elif order.state is State.OPEN:
+                await self.cancel(order)
+        if records:
+            log.info("recovery: %d orders were not over", len(records))
+
+    async def cancel(self, order: Order) -> None:
+        """Ask the venue to cancel; what becomes of the order is heard from the look-up, not concluded here."""
+        try:
+            await self._venue.cancel_order(order.symbol, order.client_id, order.venue_order_id)
+        except NotFound:
+            log.info("order %s is no longer open", order.client_id)
+        except VenueError as error:
+            log.warning("order %s could not be cancelled: %s", order.client_id, error)
+
+    async def _open_books(self) -> None:
+        """Book what the account holds before the first decision of this portfolio, once."""
+        if await self._writer.run(load_flows, limit=1):
+            return
+        at = self._clock.utcnow()
+        balances = await self._venue.fetch_balances()
+        positions = await self._venue.fetch_positions()
+        for currency, balance in sorted(balances.items()):
+            flow = self._flow(OPENING, currency, balance.total, at)
+            await self._writer.run(record_flow, self._account, flow, "held when the books were opened")
+        for symbol, position in sorted(positions.items()):
+            await self._adopt(OPENING, symbol, position.quantity, position, at, "held when the books were opened")
+        log.info("books opened with %d coins and %d positions", len(balances), len(positions))
+
+    # ---- at the start and while running -----------------------------------------------------------------------------
+
+    async def reconcile(self) -> bool:
+        """Book what the venue tells, compare, and return whether the books agree.
+
+        While orders of ours live, balances and positions move and are not compared. A failed query leaves the question
+        open: the answer is no.
+        """
+        try:
+            await self._book_news()
+            if self._desk.unsettled:
+                return False
+            found = await self._compare()
+        except VenueError as error:
+            log.warning("reconciliation is put off: %s", error)
+            return False
+        if self._desk.unsettled:
+            return False
+        self.mismatches = tuple(found)
+        self._seen = Counter({one: self._seen[one] + 1 for one in found})
+        for difference, times in self._seen.items():
+            await self._judge(difference, times)
+        return not any(isinstance(one, DISAGREEMENT) for one in found)
+
+    async def _book_news(self) -> None:
+        """Fetch executions and flows since the last known, with overlap, and book what is new."""
+        latest = await self._writer.run(latest_fill_time, self._venue.name, self._account)
+        flows = await self._writer.run(load_flows, limit=1000)
+        opened = min((record.flow.time for record in flows if record.flow.flow_id.startswith(OPENING)), default=None)
+        if opened is None:
+            return
+        await self._resolver.book_fills(max(opened, latest - OVERLAP) if latest else opened)
+        last = max((record.flow.time for record in flows), default=opened)
+        for flow in await self._venue.fetch_cash_flows(max(opened, last - OVERLAP)):
+            if await self._writer.run(record_flow, self._account, flow, flow.kind.value):
+                log.info("booked %s of %s %s", flow.kind.value, flow.amount, flow.currency)
+
+    async def _compare(self) -> list[Difference]:
+        ledger = await self._writer.run(load_ledger, self._venue.name, self._account)
+        balances = await self._venue.fetch_balances()
+        positions = await self._venue.fetch_positions()
+        orders = await self._venue.fetch_open_orders()
+        view = LedgerView(
+            balances=ledger.balances,
+            positions={symbol: held.quantity for symbol, held in ledger.positions.items()},
+            orders=self._desk.orders,
+            trade_ids=frozenset(),
+        )
+        told = VenueView(
+            balances={currency: balance.total for currency, balance in balances.items()},
+            positions={symbol: position.quantity for symbol, position in positions.items()},
+            open_orders=orders,
+        )
+        self._positions = positions
+        return differences(view, told)
+
+    async def _judge(self, difference: Difference, times: int) -> None:
+        """Do what a difference that was found `times` times in a row calls for."""
+        match difference:
+            case BalanceMismatch():
+                if times >= self._needed(listed=difference.listed):
+                    await self._book_balance(difference)
+            case PositionMismatch():
+                if times >= self._needed(listed=difference.listed):
+                    await self._book_position(difference)
+            case UnknownOrder():
+                if times == 1:
+                    log.warning("an order that is not ours is open in %s: left alone", difference.report.symbol)
+            case RevivedOrder():
+                log.error("order %s is open at the venue and %s here", difference.client_id, difference.state.value)
+                await self._desk.report(difference.report)
+                await self.cancel(self._desk.orders[difference.client_id])
+
+    def _needed(self, *, listed: bool) -> int:
+        """Return how often in a row a difference must be found: absence from a list is weaker than a number in it."""
+        return 2 if listed else 1 + self._settings.execution.lookup.confirmations
+
+    async def _book_balance(self, difference: BalanceMismatch) -> None:
+        log.error(
+            "unexplained: the venue has %s %s, our books %s; booked as external flow",
+            difference.venue,
+            difference.currency,
+            difference.ledger,
+        )
+        flow = self._flow(UNEXPLAINED, difference.currency, difference.amount, self._clock.utcnow())
+        await self._writer.run(record_flow, self._account, flow, "no execution or flow explains it")
+
+    async def _book_position(self, difference: PositionMismatch) -> None:
+        log.error(
+            "unexplained: the venue holds %s of %s, our books %s; booked as external flow",
+            difference.venue,
+            difference.symbol,
+            difference.ledger,
+        )
+        position = self._positions.get(difference.symbol)
+        await self._adopt(
+            UNEXPLAINED,
+            difference.symbol,
+            difference.amount,
+            position,
+            self._clock.utcnow(),
+            "no execution explains it",
+        )
+
+    async def _adopt(
+        self, why: str, symbol: str, change: Decimal, position: Position | None, at: datetime, reason: str
+    ) -> None:
+        flow = CashFlow(self._venue.name, self._flow_id(why, symbol, at), FlowKind.OTHER, symbol, change, at, symbol)
+        entry = ZERO if position is None else position.entry_price
+        await self._writer.run(adopt_position, self._account, flow, entry, reason)
+
+    def _flow(self, why: str, currency: str, amount: Decimal, at: datetime) -> CashFlow:
+        return CashFlow(self._venue.name, self._flow_id(why, currency, at), FlowKind.OTHER, currency, amount, at)
+
+    @staticmethod
+    def _flow_id(why: str, name: str, at: datetime) -> str:
+        return f"{why}:{name}" if why == OPENING else f"{why}:{name}:{at.isoformat()}"
+
+
+def _words(found: tuple[Difference, ...]) -> str:
+    names = [
+        one.currency if isinstance(one, BalanceMismatch) else one.symbol
+        for one in found
+        if isinstance(one, BalanceMismatch | PositionMismatch)
+    ]
+    return ", ".join(names) or "orders that are still in question"
