@@ -81,11 +81,7 @@ class TargetContext:
     def held(self) -> Mapping[str, float]:
         """Present weights by symbol, without orders in flight."""
         state = self.state
-        return {
-            s: h.position * state.markets[s].mid / state.equity
-            for s, h in state.holdings.items()
-            if h.position
-        }
+        return {s: h.position * state.markets[s].mid / state.equity for s, h in state.holdings.items() if h.position}
 
 
 OrderRule: TypeAlias = Callable[[OrderContext], Denial | None]
@@ -162,7 +158,7 @@ def above(value: float, limit: float, before: float | None = None) -> bool:
     return before is None or not value <= before + ROUNDING * abs(before)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, with which Python 3.11 cannot call a subscripted class
 class Ceiling(Generic[C]):
     """A rule: `measure` of the context must not be above `limit`, unless it is no worse than `before`."""
 
@@ -191,9 +187,7 @@ def symbol_allowed(context: OrderContext) -> Denial | None:
     symbol = context.order.symbol
     if symbol in context.limits.symbols:
         return None
-    return Denial(
-        LimitCode.SYMBOL_NOT_ALLOWED, symbol, 1.0, 0.0, f"{symbol} is not among the symbols to be traded"
-    )
+    return Denial(LimitCode.SYMBOL_NOT_ALLOWED, symbol, 1.0, 0.0, f"{symbol} is not among the symbols to be traded")
 
 
 def large_enough(context: OrderContext) -> Denial | None:
@@ -240,9 +234,7 @@ def coins_held(context: OrderContext) -> Denial | None:
     free = before.position - before.selling
     if not context.market.spot or order.quantity > 0 or not above(-order.quantity, free):
         return None
-    message = (
-        f"{order.symbol}: the sale is of {number(-order.quantity)}, above the {number(free)} that is free"
-    )
+    message = f"{order.symbol}: the sale is of {number(-order.quantity)}, above the {number(free)} that is free"
     return Denial(LimitCode.COIN_BALANCE, order.symbol, -order.quantity, free, message)
 
 
@@ -264,9 +256,7 @@ def target_weights(context: TargetContext) -> Denial | None:
     held = context.held
     for symbol, weight in context.target.weights.items():
         if above(abs(weight), limit, abs(held.get(symbol, 0.0))):
-            message = (
-                f"target: the weight of {symbol} is {percent(weight)}, above the limit of {percent(limit)}"
-            )
+            message = f"target: the weight of {symbol} is {percent(weight)}, above the limit of {percent(limit)}"
             return Denial(LimitCode.POSITION_WEIGHT, symbol, abs(weight), limit, message)
     return None
 

@@ -198,9 +198,9 @@ class Holding:
 class Window:
     """Amounts counted over the last `span` seconds.
 
-    Entries closer than span / 1440 are kept as one at the later time, so that memory is bounded and an amount
-    is never forgotten early. An entry ahead of the clock (the clock was set back) counts until it is behind
-    it.
+    Events within the same 1440th of the span are kept as one at their latest time, so memory is bounded and an
+    amount is never forgotten early. An entry ahead of the clock (the clock was set back) counts until it is
+    behind it.
     """
 
     span: float
@@ -209,7 +209,8 @@ class Window:
     def add(self, at: float, amount: float) -> Window:
         """Return the window with one more event of this amount, and without what has expired."""
         kept = [entry for entry in self.entries if entry[0] > at - self.span]
-        if kept and abs(at - kept[-1][0]) < self.span / 1440:
+        grain = self.span / 1440
+        if kept and at // grain == kept[-1][0] // grain:
             last, count, total = kept.pop()
             kept.append((max(last, at), count + 1, total + amount))
         else:
