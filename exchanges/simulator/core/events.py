@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from exchanges.simulator.core.instruments import Instrument
-    from exchanges.simulator.core.values import Bill, Order
+    from exchanges.simulator.core.values import Bill, Order, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,11 @@ class FundingSettled:
 
 @dataclass(frozen=True, slots=True)
 class Liquidated:
-    """A position, or a part of it, was taken over at `price`."""
+    """A position, or a part of it, was taken over at `price`; `side` is that of the closing trade."""
 
     account: str
     inst_id: str
+    side: Side
     size: Decimal
     price: Decimal
     time_ms: int

@@ -11,6 +11,7 @@ class Refusal(StrEnum):
 
     NO_ACCOUNT = "no such account"
     NO_INSTRUMENT = "no such instrument"
+    WRONG_KIND = "not for this kind of instrument"
     SUSPENDED = "the instrument does not trade now"
     BAD_SIZE = "the size is not a positive number"
     BAD_PRICE = "the price is missing or not a positive number"

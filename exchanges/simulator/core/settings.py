@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+
+from exchanges.simulator.core.fees import DEFAULT_TIERS, FeeTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Settings:
         max_open_orders: How many open orders an account may have.
         liquidation_fee: Fraction of the notional taken over that goes to the insurance fund.
         default_leverage: Leverage of a swap until the client sets one.
+        fee_tiers: Rising by volume, the first from 0 on.
+        liquidity: The synthetic book of every instrument, and `books` that of those named there.
     """
 
     speed: float = 1.0
@@ -71,5 +76,7 @@ class Settings:
     max_open_orders: int = 4_000
     liquidation_fee: Decimal = Decimal("0.005")
     default_leverage: Decimal = Decimal(3)
+    fee_tiers: tuple[FeeTier, ...] = DEFAULT_TIERS
     liquidity: Liquidity = field(default_factory=Liquidity)
+    books: Mapping[str, Liquidity] = field(default_factory=dict)
     funding: FundingModel = field(default_factory=FundingModel)

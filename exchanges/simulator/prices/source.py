@@ -65,5 +65,9 @@ class PriceSource(Protocol):
     def step(self, market_ms: float) -> Step:
         """Return all series at this market time."""
 
-    def history(self, bar_ms: float, count: int) -> History:
-        """Return the `count` bars of `bar_ms` market milliseconds that end at `start_ms`, or fewer if there are fewer."""
+    def history(self, end_ms: float, bar_ms: float, count: int) -> History:
+        """Return the `count` bars of `bar_ms` that end at `end_ms`, or fewer where there are fewer.
+
+        Called before the first `step`, from the newest stretch backwards: each stretch ends where the one before it
+        began, the first at or just before `start_ms`.
+        """
