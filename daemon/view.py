@@ -113,7 +113,7 @@ class Holding:
     """One asset: its weight now, the target, and the no-trade region from `low` to `high`."""
 
     symbol: str
-    weight: float
+    weight: float | None
     target: float | None
     low: float | None
     high: float | None

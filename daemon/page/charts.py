@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon.page.html import Html, join, tag
-from daemon.page.numbers import fixed, moment, money, percent
+from daemon.page.numbers import fixed, moment, money, percent, write
 from daemon.page.scale import Axis, compact, thin_out, time_ticks
+from daemon.view import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ def equity_plot(equity: Equity) -> Html:
     xs = [(point.time - start).total_seconds() / span for point in points]
     values = [point.equity for point in points]
     held = [(x, point.hold) for x, point in zip(xs, points, strict=True) if point.hold is not None]
-    worth = Axis.over([*values, *(hold for _, hold in held)], margin=0.06, least=max(values) * 1e-4)
+    worth = Axis.over([*values, *(hold for _, hold in held)], margin=0.06, least=max(1e-6, abs(values[-1]) * 1e-4))
     fall = Axis(0.0, max(0.001, *(point.drawdown for point in points)) * 1.15)
 
     def line(pairs: Sequence[tuple[float, float]], axis: Axis, height: int, *, down: bool = False) -> str:
@@ -66,7 +67,7 @@ def equity_plot(equity: Equity) -> Html:
     return tag(
         "svg",
         times,
-        levels(worth, 4, EQUITY_TOP, EQUITY_HEIGHT, lambda value: compact(value, worth.step(4))),
+        levels(worth, 6, EQUITY_TOP, EQUITY_HEIGHT, lambda value: compact(value, worth.step(6))),
         levels(fall, 2, FALL_TOP, FALL_HEIGHT, lambda value: percent(-value, 1), down=True),
         pane(
             EQUITY_TOP,
@@ -153,18 +154,20 @@ def weight_bar(row: Holding, axis: Axis) -> Html:
         tag("line", x1=x(value), x2=x(value), y1=0, y2=ROW_HEIGHT, class_="zero" if value == 0 else "grid")
         for value in axis.ticks(5)
     ]
-    words = [f"{row.symbol}: {percent(row.weight)}"]
+    words = [f"{row.symbol}: {write(row.weight, Unit.FRACTION)}"]
     if row.low is not None and row.high is not None:
         width = f"{axis.at(row.high) - axis.at(row.low):.2f}%"
         parts.append(tag("rect", x=x(row.low), y=4, width=width, height=ROW_HEIGHT - 8, rx=3, class_="band"))
         words.append(f"region {percent(row.low)} to {percent(row.high)}")
-        edge = min(max(row.weight, row.low), row.high)
-        parts.append(tag("line", x1=x(edge), x2=x(row.weight), y1=middle, y2=middle, class_="gap"))
+        if row.weight is not None:
+            edge = min(max(row.weight, row.low), row.high)
+            parts.append(tag("line", x1=x(edge), x2=x(row.weight), y1=middle, y2=middle, class_="gap"))
     if row.target is not None:
         parts.append(tag("line", x1=x(row.target), x2=x(row.target), y1=2, y2=ROW_HEIGHT - 2, class_="target"))
         words.append(f"target {percent(row.target)}")
-    state = "outside" if row.inside is False else "inside"
-    parts.append(tag("circle", cx=x(row.weight), cy=middle, r=5, class_=f"now {state}"))
+    if row.weight is not None:
+        state = "outside" if row.inside is False else "inside"
+        parts.append(tag("circle", cx=x(row.weight), cy=middle, r=5, class_=f"now {state}"))
     return drawing("weight", ROW_HEIGHT, "; ".join(words), parts)
 
 

@@ -50,7 +50,7 @@ def money(value: Number, *, sign: bool = False) -> str:
 
 def price(value: Number) -> str:
     """Return a price with five significant digits or its cents, whichever is more."""
-    magnitude = math.floor(math.log10(abs(float(value)))) if value else 0
+    magnitude = math.floor(math.log10(abs(float(value)))) if value else 2
     return fixed(value, max(2, 4 - magnitude))
 
 
@@ -63,15 +63,16 @@ def exact(value: Number) -> str:
 
 
 def age(value: float) -> str:
-    """Return a length of time in whole seconds, by its two largest units."""
+    """Return a length of time in whole seconds: its largest unit, and the next one where there is any."""
     left = round(abs(value))
-    parts = []
-    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+    mark = MINUS if value < 0 and left else ""
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    counts = []
+    for name, size in units:
         count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count}{SPACE}{name}")
-    mark = MINUS if value < 0 and parts else ""
-    return mark + (" ".join(parts[:2]) or f"0{SPACE}s")
+        counts.append(f"{count}{SPACE}{name}" if count else "")
+    first = next((n for n, count in enumerate(counts) if count), len(counts) - 1)
+    return mark + (" ".join(filter(None, counts[first : first + 2])) or f"0{SPACE}s")
 
 
 def seconds(value: float) -> str:
@@ -116,7 +117,7 @@ WRITERS: Final[Mapping[Unit, Callable[[Number], str]]] = {
 
 def write(value: Value, unit: Unit) -> str:
     """Return a value as its unit is written; text and times as themselves, the unknown as a dash."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or (isinstance(value, float | Decimal) and not math.isfinite(value)):
         return UNKNOWN
     if isinstance(value, datetime):
         return moment(value)

@@ -63,9 +63,16 @@ def badge(text: str) -> Html:
 
 
 def symbol(name: str) -> Html:
-    """Return a symbol with its base coin standing out."""
-    base, slash, rest = name.partition("/")
-    return tag("span", tag("b", base), tag("span", slash + rest, class_="quote"), class_="symbol")
+    """Return a symbol with its base coin standing out, and a derivative's settlement set apart."""
+    pair, colon, settle = name.partition(":")
+    base, slash, quote = pair.partition("/")
+    return tag(
+        "span",
+        tag("b", base),
+        tag("span", slash + quote, class_="quote"),
+        tag("span", colon + settle, class_="settle") if colon else None,
+        class_="symbol",
+    )
 
 
 def side(name: str) -> Html:

@@ -85,7 +85,7 @@ def weights(view: StatusView, now: datetime) -> Html:
         (
             symbol(row.symbol),
             weight_bar(row, axis),
-            tag("span", percent(row.weight), class_="outside" if row.inside is False else None),
+            tag("span", write(row.weight, Unit.FRACTION), class_="outside" if row.inside is False else None),
             write(row.target, Unit.FRACTION),
             "–" if row.low is None or row.high is None else f"{percent(row.low, 1)} – {percent(row.high, 1)}",
             "–" if row.volatility is None else percent(row.volatility, 0),
@@ -237,7 +237,7 @@ def feeds(view: StatusView, now: datetime) -> Html:
         Heading("Age", number=True),
         Heading("Bid", number=True),
         Heading("Ask", number=True),
-        Heading("Spread", number=True),
+        Heading("Spread", number=True, wide=True),
         Heading("Bars", number=True, wide=True),
         Heading("Messages", number=True, wide=True),
     )
