@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from exchanges.simulator.core.instruments import InstrumentState
@@ -11,6 +10,8 @@ from exchanges.simulator.core.refusals import Refusal, Refused
 from exchanges.simulator.core.values import ZERO, Liquidity, OrderType, Side, SizeUnit
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from exchanges.simulator.core.accounts import Account
     from exchanges.simulator.core.instruments import Instrument
     from exchanges.simulator.core.journal import Journal
@@ -49,7 +50,7 @@ class Checks:
         if not request.size.is_finite() or request.size <= 0:
             raise Refused(Refusal.BAD_SIZE, str(request.size))
         money = None
-        lots: int | None = MAX_LOTS
+        lots = MAX_LOTS
         if request.size_unit is SizeUnit.QUOTE and request.type is OrderType.MARKET:
             if not rules.is_spot:
                 raise Refused(Refusal.QUOTE_SIZE_UNSUPPORTED, rules.inst_id)

@@ -185,7 +185,7 @@ class Market:
     def _history(self, end_ms: int, bar_ms: int, bars: int) -> Floats:
         speed = self._settings.speed
         end = self._prices.start_ms + (end_ms - self._start_ms) * speed
-        data = stack(self._prices.history(end, bar_ms * speed, bars))[self._own].copy()
+        data: Floats = stack(self._prices.history(end, bar_ms * speed, bars))[self._own].copy()
         data[:, CLOSE + 1 :] /= self._lot_base[:, None, None]
         data[:, OPEN : CLOSE + 1] = (
             np.rint(data[:, OPEN : CLOSE + 1] / self._tick[:, None, None]) * self._tick[:, None, None]

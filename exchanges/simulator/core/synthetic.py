@@ -125,10 +125,8 @@ class SyntheticBooks:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         best, spacing = int(self.best[side, place]), int(self._spacing[place])
         depth = np.arange(self._levels[place], dtype=np.int64)
-        if side == 0:
-            ticks = ((best - 1) // spacing + 1 - depth) * spacing
-        else:
-            ticks = (best // spacing + depth) * spacing
+        first = (best - 1) // spacing + 1 if side == 0 else best // spacing
+        ticks = (first + (2 * side - 1) * depth) * spacing
         ticks[0] = best
         average = self._unit[place] * (1 + self._growth[place] * depth)
         draw = self._draw(self._salt[side, place : place + 1], ticks)

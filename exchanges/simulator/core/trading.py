@@ -144,7 +144,7 @@ class Trading:
         account.reserve(working)
         self._market.rest(working)
 
-    # ---- changing and canceling ---------------------------------------------------------------------------------------
+    # ---- changing and canceling -----------------------------------------------------------------------------------
 
     def find_open(self, account: Account, inst_id: str, order_id: int | None, client_id: str) -> Working:
         """Return an open order, or refuse with why it cannot be changed."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from exchanges.simulator.core.instruments import InstrumentKind
+if TYPE_CHECKING:
+    from exchanges.simulator.core.instruments import InstrumentKind
 
 ZERO = Decimal(0)
 

@@ -127,8 +127,11 @@ def _value(rules: Instrument, value: float) -> Decimal:
 def _candle(rules: Instrument, start_ms: int, data: Floats, bar_ms: int, now_ms: int) -> Candle:
     volume = rules.size(round(float(data[VOLUME])))
     return Candle(
-        start_ms,
-        *(_price(rules, data[row]) for row in (OPEN, HIGH, LOW, CLOSE)),
+        start_ms=start_ms,
+        open=_price(rules, data[OPEN]),
+        high=_price(rules, data[HIGH]),
+        low=_price(rules, data[LOW]),
+        close=_price(rules, data[CLOSE]),
         volume=volume,
         base_volume=volume * rules.contract_value,
         quote_volume=_value(rules, data[VALUE]),

@@ -2,14 +2,14 @@ r"""Seeded, correlated, fat-tailed, volatility-clustered price paths for all ser
 
 The log return of series i over a step of h (in days of market time) is
 
-.. math:: r_i = \sigma_i \, a \, v \sqrt h \, (\beta_i m + \gamma_i s_{g(i)} + \delta_i e_i) + J \beta_i / \bar\beta + j_i - drift
+.. math:: r_i = \sigma_i a v \sqrt h (\beta m + \gamma s_{g(i)} + \delta e_i) + J + j_i + \mu h - c_i
 
 where m, s (one per sector) and e_i are independent unit-variance Student-t shocks, :math:`\beta^2+\gamma^2+\delta^2=1`,
 a is the multiplier of the regime (calm, normal or turbulent: a Markov chain in continuous time), v = exp(x) with x a
 mean-reverting Gaussian process (stochastic volatility, centred so that E[v²] = 1), J a market-wide jump and j_i jumps
-of single series, both of compound Poisson type with normal sizes. The drift makes each price a martingale up to the
-Student-t's tails, which are cut at `TAIL` standard deviations; the factors are drawn once per step, so that two runs
-agree when their steps do.
+of single series, both of compound Poisson type with normal sizes. The correction c_i, half the variance of the step,
+keeps the expected price near its start when the drift mu is 0. Shocks are cut at `TAIL` standard deviations. Everything
+is drawn once per step, so that two runs agree when their steps do.
 
 Sources: Cont, Empirical properties of asset returns (2001), for the facts that are to be met; Taylor (1986) for the
 log-normal stochastic volatility; Merton (1976) for the jumps.
@@ -123,9 +123,10 @@ class _Process:
         draws = self._scale * random.standard_t(model.degrees, 1 + self._sectors + count)
         draws = np.clip(draws, -TAIL, TAIL)
         mixed = self._beta * draws[0] + self._gamma * draws[1 + self._sector] + self._delta * draws[-count:]
-        sigma = self.volatility * np.sqrt(days)
+        sigma: Floats = self.volatility * np.sqrt(days)
         jumps, variance = self._jumps(days, count)
-        return sigma * mixed + jumps + model.drift * days / 365 - (sigma**2 + variance) / 2
+        returns: Floats = sigma * mixed + jumps + model.drift * days / 365 - (sigma**2 + variance) / 2
+        return returns
 
     def _switch(self, days: float) -> None:
         regimes = self._model.regimes
