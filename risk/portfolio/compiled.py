@@ -43,9 +43,7 @@ class Compiled:
         pieces = parts(variables)
         self._sources = [pair for piece in pieces for pair in piece.parameters]
         for parameter, _ in self._sources:
-            parameter.value = np.ones(
-                parameter.shape
-            )  # cvxpy compiles with some value; which does not matter
+            parameter.value = np.ones(parameter.shape)  # cvxpy wants some value to compile with
         constraints = [constraint for piece in pieces for constraint in piece.constraints]
         problem = cp.Problem(cp.Maximize(sum(piece.reward for piece in pieces)), constraints)
         data, _, _ = problem.get_problem_data(cp.CLARABEL)
@@ -82,16 +80,12 @@ class Compiled:
         row, column = np.divmod(tensor.row, height)[::-1]
         shape = (height, len(self._vector))
         constant = column == size
-        self._right = sparse.csr_array(
-            (tensor.data[constant], (row[constant], tensor.col[constant])), shape=shape
-        )
+        self._right = sparse.csr_array((tensor.data[constant], (row[constant], tensor.col[constant])), shape=shape)
         entries, entry = np.unique(tensor.row[~constant], return_inverse=True)
         self._matrix = sparse.csr_array(
             (-tensor.data[~constant], (entry, tensor.col[~constant])), shape=(len(entries), len(self._vector))
         )
-        self._fixed = (
-            np.bincount(entry[tensor.col[~constant] < len(self._vector) - 1], minlength=len(entries)) == 0
-        )
+        self._fixed = np.bincount(entry[tensor.col[~constant] < len(self._vector) - 1], minlength=len(entries)) == 0
         starts = np.searchsorted(entries // height, np.arange(size + 1))
         pattern = sparse.csc_matrix((np.zeros(len(entries)), entries % height, starts), shape=(height, size))
         np.copyto(pattern.data, self._matrix @ self._vector)
@@ -145,7 +139,5 @@ class Compiled:
 
 def _cones(dims: Any) -> Cones:
     if dims.exp or dims.psd or dims.pnd:
-        raise NotImplementedError(
-            "exponential, semidefinite and n-dimensional power cones have no mapping here"
-        )
+        raise NotImplementedError("exponential, semidefinite and n-dimensional power cones have no mapping here")
     return Cones(dims.zero, dims.nonneg, tuple(dims.soc), tuple(dims.p3d))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from risk.portfolio.problem import Limit
     from risk.portfolio.types import PortfolioProblem
 
+# What the two bounds of an asset are called while it may not be traded.
+FROZEN = "frozen"
+
 # Below this easing, as a fraction of equity, limits are taken to agree.
 EASING = 1e-7
 
@@ -40,9 +43,7 @@ def conflicts(compiled: Compiled, problem: PortfolioProblem) -> Infeasible | Non
         if row >= zero
     }
     soft = np.array(sorted(names), dtype=np.intp)
-    easing = sparse.csr_array(
-        (-np.ones(len(soft)), (soft, np.arange(len(soft)))), shape=(inequalities, len(soft))
-    )
+    easing = sparse.csr_array((-np.ones(len(soft)), (soft, np.arange(len(soft)))), shape=(inequalities, len(soft)))
     size = matrix.shape[1]
     answer = linprog(
         np.concatenate([np.zeros(size), np.ones(len(soft))]),
@@ -59,9 +60,7 @@ def conflicts(compiled: Compiled, problem: PortfolioProblem) -> Infeasible | Non
     prices = -answer.ineqlin.marginals[soft]
     give = [Violation(*names[row], float(by)) for row, by in zip(soft, eased, strict=True) if by > EASING]
     against = [
-        Violation(*names[row], 0.0)
-        for row, by, price in zip(soft, eased, prices, strict=True)
-        if by <= EASING < price
+        Violation(*names[row], 0.0) for row, by, price in zip(soft, eased, prices, strict=True) if by <= EASING < price
     ]
     return Infeasible(tuple(sorted(give, key=lambda violation: -violation.amount)), tuple(against))
 
@@ -72,5 +71,5 @@ def label(limit: Limit, entry: int, problem: PortfolioProblem) -> tuple[str, str
         return f"group:{problem.limits.groups[limit.group].name}", None
     if limit.level.ndim == 0:
         return limit.name, None
-    name = "frozen" if frozen_assets(problem)[entry] else limit.name
+    name = FROZEN if frozen_assets(problem)[entry] else limit.name
     return name, problem.assets[entry]

@@ -80,9 +80,7 @@ class TradingCosts:
         return self.funding * weights + self.borrow * np.maximum(-weights, 0.0)
 
 
-def impact_coefficient(
-    daily_volatility: Array, daily_value: Array, equity: float, strength: float = 1.0
-) -> Array:
+def impact_coefficient(daily_volatility: Array, daily_value: Array, equity: float, strength: float = 1.0) -> Array:
     r"""Return the 3/2-power impact :math:`b = k\,\sigma\sqrt{E/V}`, shape (n,).
 
     Args:

@@ -153,9 +153,7 @@ def _covariance(problem: PortfolioProblem) -> Iterator[BadInput]:
         yield BadInput("covariance", problem.assets[index], "is not symmetric")
     if not _positive_semidefinite(covariance, tolerance):
         least = float(np.linalg.eigvalsh(covariance)[0])
-        yield BadInput(
-            "covariance", None, f"is not positive semidefinite: its least eigenvalue is {least:.3g}"
-        )
+        yield BadInput("covariance", None, f"is not positive semidefinite: its least eigenvalue is {least:.3g}")
 
 
 def _positive_semidefinite(covariance: Array, tolerance: float) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from risk.portfolio.compiled import Compiled
-from risk.portfolio.conflicts import conflicts, label
+from risk.portfolio.conflicts import FROZEN, conflicts, label
 from risk.portfolio.inputs import least_trades
 from risk.portfolio.problem import TRADE, Numbers, Structure
 from risk.portfolio.solvers import Solved, Status
@@ -48,7 +48,7 @@ class Optimiser:
         solved, scale = compiled.solve(numbers)
         if solved.status is not Status.SOLVED:
             return _failure(compiled, numbers, solved)
-        weights = np.clip(solved.x[compiled.weights], numbers.lower, numbers.upper)
+        weights = _within(solved.x[compiled.weights], numbers)
         return _optimal(compiled, numbers, solved, scale, weights)
 
     def trade(self, numbers: Numbers) -> Outcome:
@@ -65,7 +65,7 @@ class Optimiser:
             solved, scale = compiled.solve(numbers)
             if solved.status is not Status.SOLVED:
                 return first or _failure(compiled, numbers, solved)
-            exact = np.clip(solved.x[compiled.weights], numbers.lower, numbers.upper)
+            exact = _within(solved.x[compiled.weights], numbers)
             trade = np.abs(exact - now)
             small = trade < least
             weights = np.where(small, now, exact)
@@ -109,21 +109,31 @@ def utility(problem: PortfolioProblem, weights: Array) -> float:
     return income - 0.5 * problem.risk_aversion * risk
 
 
+def _within(weights: Array, numbers: Numbers) -> Array:
+    """Return the weights inside their bounds, and on a bound where they nearly are: a sale leaves nothing behind."""
+    weights = np.where(weights < numbers.lower + TOLERANCE, numbers.lower, weights)
+    return np.where(weights > numbers.upper - TOLERANCE, numbers.upper, weights)
+
+
 def _optimal(
     compiled: Compiled, numbers: Numbers, solved: Solved, scale: float, weights: Array
 ) -> Optimal | Inaccurate:
     problem = numbers.problem
-    binding, shadow = [], np.zeros(len(weights))
+    prices: dict[tuple[str, str | None], float] = {}
+    shadow = np.zeros(len(weights))
     for found in compiled.limits:
         duals = solved.duals[found.rows]
         if found.limit.name == TRADE:
             shadow[found.entries] = duals * scale
             continue
-        for entry, dual in zip(found.entries, duals, strict=True):
-            if dual > BINDING:
-                binding.append(Binding(*label(found.limit, int(entry), problem), float(dual * scale)))
+        for place in np.flatnonzero(duals > BINDING):
+            key = label(found.limit, int(found.entries[place]), problem)
+            # The two bounds of a frozen asset push against each other: only the difference means something.
+            sign = -1.0 if key[0] == FROZEN and found.limit.name == "lower" else 1.0
+            prices[key] = prices.get(key, 0.0) + sign * float(duals[place])
+    binding = [Binding(*key, multiplier=abs(price) * scale) for key, price in prices.items() if abs(price) > BINDING]
     trade = np.abs(weights - problem.weights)
-    cost = float(numbers.linear @ trade + numbers.impact @ trade**1.5)
+    cost = float(numbers.linear @ trade + numbers.impact @ (trade * np.sqrt(trade)))
     return Optimal(
         weights=weights,
         objective=utility(problem, weights) - cost,

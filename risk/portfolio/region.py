@@ -10,8 +10,8 @@ to d²/(2δ) per year at a cost of c each. The sum is least at
 
 For one asset against cash d² = w²(1-w)²σ², and δ is the leading term of Davis and Norman (1990) as expanded
 by Janeček and Shreve, Asymptotic analysis for optimal investment and consumption with transaction costs,
-Finance and Stochastics 8 (2004): ``(3/(2γ) w²(1-w)²)^(1/3) c^(1/3)``; Martin, Optimal trading under
-proportional transaction costs (Risk, 2014; arXiv 1204.6488), gives it for any diffusion of the target.
+Finance and Stochastics 8 (2004): ``(3/(2γ) w²(1-w)²)^(1/3) c^(1/3)``. Martin, Optimal multifactor trading
+under proportional transaction costs (2012, arXiv 1204.6488), has it for any diffusing target.
 
 Many assets under limits. A one-period problem whose linear cost is γσ²δ, per year, has exactly ±δ as its
 own no-trade interval: so that is the cost that the optimiser is given, and its answer trades to the edge of
@@ -21,7 +21,11 @@ the one-off cost c, per year.
 Impact. It is amortised at the same kind of rate, γσ²δ̃/c̃, where c̃ = c + b√δ̃ is the average cost of a
 trade of the size δ̃ of the band that c̃ itself would make. It does not widen the interval, as it vanishes
 for small trades; it makes large ones stop short of the edge (as in Gârleanu and Pedersen, Journal of
-Finance 68, 2013).
+Finance 68, 2013), and the rest follows in the next cycles.
+
+Worth an order. Inside the limits nothing is traded until some trade is `WORTH` of its half-width: without
+that the book would be traded by a little in every cycle in which a weight leaves its interval by a little.
+The loss is of second order, as the optimum above is flat.
 """
 
 from __future__ import annotations
@@ -34,12 +38,16 @@ import numpy as np
 from risk.portfolio.inputs import least_trades, prepare, refuse
 from risk.portfolio.optimiser import Optimiser, covariance_product, utility, variances
 from risk.portfolio.types import Optimal, Rebalance
+from risk.portfolio.verify import violations
 
 if TYPE_CHECKING:
     from risk.portfolio.types import Array, Outcome, PortfolioProblem
 
 # No one-off cost is spread over more years than this: holdings are not planned further ahead.
 LONGEST_HORIZON = 1.0
+
+# The trade, as a fraction of the half-width, that one asset must want for the book to be traded.
+WORTH = 0.25
 
 # Newton steps for the impact's own band: it converges quadratically, from above.
 STEPS = 50
@@ -73,7 +81,7 @@ def weight_diffusion(problem: PortfolioProblem, weights: Array) -> Array:
 
 def half_width(cost: Array, diffusion: Array, curvature: Array) -> Array:
     """Return ``(3 c d² / (2 γσ²))^(1/3)``, shape (n,); zero where the curvature γσ² is."""
-    ratio = np.divide(1.5 * cost * diffusion, curvature, out=np.zeros_like(cost), where=curvature > 0)
+    ratio = np.divide(1.5 * cost * diffusion, curvature, out=np.zeros_like(curvature), where=curvature > 0)
     return np.cbrt(ratio)
 
 
@@ -135,18 +143,24 @@ def rebalance(problem: PortfolioProblem, optimiser: Optimiser) -> Rebalance:
     outcome = optimiser.trade(prepare(problem, region.linear, region.impact))
     if not isinstance(outcome, Optimal):
         return _hold(problem, outcome, ideal.weights, region)
-    trades = outcome.weights - problem.weights
+    weights = outcome.weights if _worth_trading(problem, outcome, region) else problem.weights
+    trades = weights - problem.weights
     return Rebalance(
         outcome=outcome,
-        weights=outcome.weights,
+        weights=weights,
         trades=trades,
         target=ideal.weights,
         centre=_centre(problem, outcome),
         half_width=region.half_width,
         inside=trades == 0.0,
-        gain=utility(problem, outcome.weights) - utility(problem, problem.weights),
+        gain=utility(problem, weights) - utility(problem, problem.weights),
         cost=problem.costs.expected(trades),
     )
+
+
+def _worth_trading(problem: PortfolioProblem, outcome: Optimal, region: Region) -> bool:
+    wanted = np.abs(outcome.weights - problem.weights)
+    return bool(np.any(wanted >= WORTH * region.half_width)) or bool(violations(problem, problem.weights))
 
 
 def _centre(problem: PortfolioProblem, outcome: Optimal) -> Array:

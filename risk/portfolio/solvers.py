@@ -194,6 +194,7 @@ class Clarabel:
         self._settings.max_threads = 1
         self._settings.presolve_enable = False
         self._settings.equilibrate_enable = scaled
+        self._settings.tol_gap_abs = self._settings.tol_gap_rel = 1e-10
         self._solver: Any = None
 
     def solve(self) -> Solved:

@@ -196,6 +196,7 @@ class Rebalance:
     """What to do, and why.
 
     Where `outcome` is not `Optimal` the answer is to hold: `weights` are the weights now, `trades` are zero.
+    They are too where the outcome's weights differ by too little to be worth an order (`region.WORTH`).
 
     Attributes:
         outcome: Of the solve with costs, or of the frictionless one if that failed.
@@ -203,9 +204,10 @@ class Rebalance:
         trades: ``weights`` less the weights now, shape (n,); exactly zero, or at least the least trade.
         target: The frictionless optimum, shape (n,), or None if there is none.
         centre: Best weight of each asset given the answer for the others and the limits, shape (n,): the
-            no-trade interval of an asset is ``centre ± half_width``; the answer lies inside or on its edge.
+            no-trade interval of an asset is ``centre ± half_width``. The outcome lies inside or on its edge,
+            or beyond it if impact or a limit on turnover stopped the trade short.
         half_width: Of the no-trade interval, fractions of equity, shape (n,).
-        inside: Whether the weight now needs no trade, shape (n,).
+        inside: Whether nothing is to be traded, shape (n,).
         gain: Yearly utility of the answer less that of holding, before the cost of the trade.
         cost: Expected cost of the trade per asset, once, fractions of equity, shape (n,).
     """

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-7
 
 
-def violations(
-    problem: PortfolioProblem, weights: Array, tolerance: float = TOLERANCE
-) -> tuple[Violation, ...]:
+def violations(problem: PortfolioProblem, weights: Array, tolerance: float = TOLERANCE) -> tuple[Violation, ...]:
     """Return every limit that the weights break by more than the tolerance, worst first.
 
     A frozen asset is held to where it is instead of its bounds, and an asset that is not traded may lie
@@ -31,48 +29,46 @@ def violations(
         weights: Shape (n,).
         tolerance: Fractions of equity; for a group with coefficients above one, times the largest of them.
     """
-    found = [*_per_asset(problem, weights), *_sums(problem, weights)]
-    broken = [violation for violation, weight in found if not violation.amount <= tolerance * weight]
+    broken = [*_per_asset(problem, weights, tolerance), *_sums(problem, weights, tolerance)]
     return tuple(sorted(broken, key=lambda violation: -violation.amount))
 
 
-def _per_asset(problem: PortfolioProblem, weights: Array) -> Iterator[tuple[Violation, float]]:
+def _per_asset(problem: PortfolioProblem, weights: Array, tolerance: float) -> Iterator[Violation]:
     limits, trade = problem.limits, weights - problem.weights
-    frozen, least = frozen_assets(problem), least_trades(problem)
-    for index, asset in enumerate(problem.assets):
-        if frozen[index]:
-            yield Violation("frozen", asset, float(abs(trade[index]))), 1.0
-            continue
-        for name, excess in (
-            ("lower", limits.lower[index] - weights[index]),
-            ("upper", weights[index] - limits.upper[index]),
-        ):
-            if not (trade[index] == 0.0 and excess < least[index]):
-                yield Violation(name, asset, float(excess)), 1.0
+    frozen = frozen_assets(problem)
+    for name, excess in (("lower", limits.lower - weights), ("upper", weights - limits.upper)):
+        carried = (trade == 0.0) & (excess < least_trades(problem))
+        for index in np.flatnonzero((excess > tolerance) & ~carried & ~frozen):
+            yield Violation(name, problem.assets[index], float(excess[index]))
+    for index in np.flatnonzero(frozen & (np.abs(trade) > tolerance)):
+        yield Violation("frozen", problem.assets[index], float(abs(trade[index])))
 
 
-def _sums(problem: PortfolioProblem, weights: Array) -> Iterator[tuple[Violation, float]]:
+def _sums(problem: PortfolioProblem, weights: Array, tolerance: float) -> Iterator[Violation]:
     limits, trade = problem.limits, weights - problem.weights
-    funded = float(np.sum(weights[problem.funded]))
+    funded = float(weights @ problem.funded)
     fees = float(np.sum(problem.costs.fees(trade)))
-    yield Violation("cash_floor", None, funded + fees - (1.0 - limits.cash_floor)), 1.0
+    excesses = [("cash_floor", funded + fees - (1.0 - limits.cash_floor))]
     if limits.cash_ceiling is not None:
-        yield Violation("cash_ceiling", None, 1.0 - limits.cash_ceiling - funded), 1.0
+        excesses.append(("cash_ceiling", 1.0 - limits.cash_ceiling - funded))
     if limits.turnover is not None:
-        yield Violation("turnover", None, float(np.sum(np.abs(trade))) - limits.turnover), 1.0
+        excesses.append(("turnover", float(np.sum(np.abs(trade))) - limits.turnover))
     if limits.gross is not None:
-        yield Violation("gross", None, float(np.sum(np.abs(weights))) - limits.gross), 1.0
+        excesses.append(("gross", float(np.sum(np.abs(weights))) - limits.gross))
     if limits.net is not None:
-        yield Violation("net", None, abs(float(np.sum(weights))) - limits.net), 1.0
+        excesses.append(("net", abs(float(np.sum(weights))) - limits.net))
+    for name, excess in excesses:
+        if excess > tolerance:
+            yield Violation(name, None, excess)
     for group in limits.groups:
-        yield from _group(group, weights)
+        yield from _group(group, weights, tolerance)
 
 
-def _group(group: GroupLimit, weights: Array) -> Iterator[tuple[Violation, float]]:
+def _group(group: GroupLimit, weights: Array, tolerance: float) -> Iterator[Violation]:
     terms = group.coefficients * weights
     total = float(np.sum(np.abs(terms) if group.gross else terms))
-    weight = max(1.0, float(np.abs(group.coefficients).max()))
-    if group.upper is not None:
-        yield Violation(f"group:{group.name}", None, total - group.upper), weight
-    if group.lower is not None:
-        yield Violation(f"group:{group.name}", None, group.lower - total), weight
+    above = -np.inf if group.upper is None else total - group.upper
+    below = -np.inf if group.lower is None else group.lower - total
+    excess = max(above, below)
+    if excess > tolerance * max(1.0, float(np.abs(group.coefficients).max())):
+        yield Violation(f"group:{group.name}", None, excess)
