@@ -178,7 +178,7 @@ def _unpack_class(value: Mapping[str, Any]) -> Any:
     given = value["is"]
     if unknown := given.keys() - known.keys():
         raise CodecError(f"{value['~class']} has no {', '.join(sorted(unknown))}: written by another version")
-    instance = object.__new__(kind)
+    instance = kind.__new__(kind)
     for name, field in known.items():
         object.__setattr__(instance, name, _unpack(given[name]) if name in given else _default(kind, field))
     return instance
