@@ -15,9 +15,7 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple
 
-from risk.limits_rules import (
-    ORDER_RULES,
-    TARGET_RULES,
+from risk.limits_measures import (
     OrderContext,
     TargetContext,
     daily_loss,
@@ -26,6 +24,7 @@ from risk.limits_rules import (
     heaviest_position,
     net_leverage,
 )
+from risk.limits_rules import ORDER_RULES, TARGET_RULES
 from risk.limits_state import (
     DAY,
     MINUTE,

@@ -11,21 +11,21 @@ least of all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from risk.limits_state import (
-    AccountState,
-    Denial,
-    Holding,
-    LimitCode,
-    Limits,
-    MarketState,
-    Order,
-    Severity,
-    Target,
+from risk.limits_measures import (
+    OrderContext,
+    TargetContext,
+    daily_loss,
+    drawdown,
+    gross_leverage,
+    net_leverage,
+    quote_available,
+    turnover_to,
 )
+from risk.limits_state import Denial, LimitCode, Severity
 
 ROUNDING = 1e-9
 """A measure may pass its limit by this fraction: an optimiser's target sits on its bounds up to rounding."""
@@ -34,98 +34,9 @@ STEP_ROUNDING = 1e-6
 """How far from a whole number of lots a quantity may be for want of digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderContext:
-    """An order in front of the gate, with all that a rule may look at."""
-
-    order: Order
-    market: MarketState
-    state: AccountState
-    limits: Limits
-
-    @property
-    def subject(self) -> str:
-        """Whom a denial is about."""
-        return self.order.symbol
-
-    @property
-    def before(self) -> Holding:
-        """What is held and in flight of the order's symbol."""
-        return self.state.holding(self.order.symbol)
-
-    @property
-    def after(self) -> Holding:
-        """The same with this order in flight."""
-        return self.before.sent(self.order.quantity)
-
-    @property
-    def holdings_after(self) -> Mapping[str, Holding]:
-        """All holdings with this order in flight."""
-        return {**self.state.holdings, self.order.symbol: self.after}
-
-
-@dataclass(frozen=True, slots=True)
-class TargetContext:
-    """A target in front of the gate."""
-
-    target: Target
-    state: AccountState
-    limits: Limits
-
-    @property
-    def subject(self) -> str:
-        """Whom a denial is about."""
-        return "target"
-
-    @property
-    def held(self) -> Mapping[str, float]:
-        """Present weights by symbol, without orders in flight."""
-        state = self.state
-        return {s: h.position * state.markets[s].mid / state.equity for s, h in state.holdings.items() if h.position}
-
-
 OrderRule: TypeAlias = Callable[[OrderContext], Denial | None]
 TargetRule: TypeAlias = Callable[[TargetContext], Denial | None]
 C = TypeVar("C", OrderContext, TargetContext)
-
-
-def gross_leverage(state: AccountState, holdings: Mapping[str, Holding]) -> float:
-    """Return the greatest sum of |weights| that the orders in flight can lead to."""
-    return sum(h.worst * state.markets[s].mid for s, h in holdings.items() if h.worst) / state.equity
-
-
-def net_leverage(state: AccountState, holdings: Mapping[str, Holding]) -> float:
-    """Return the greatest |sum of weights| that the orders in flight can lead to."""
-    held = [(h, state.markets[s].mid) for s, h in holdings.items() if h.worst]
-    highest = sum(h.highest * mid for h, mid in held)
-    lowest = sum(h.lowest * mid for h, mid in held)
-    return max(abs(highest), abs(lowest)) / state.equity
-
-
-def heaviest_position(state: AccountState) -> float:
-    """Return the greatest |weight| of any symbol that the orders in flight can lead to."""
-    held = ((h.worst, state.markets[s].mid) for s, h in state.holdings.items() if h.worst)
-    return max((worst * mid for worst, mid in held), default=0.0) / state.equity
-
-
-def daily_loss(state: AccountState) -> float:
-    """Return the loss since the day began, a fraction of the equity then; negative is a gain."""
-    return 1.0 - state.equity / state.day_start_equity
-
-
-def drawdown(state: AccountState) -> float:
-    """Return how far equity is below its peak, a fraction of the peak."""
-    return 1.0 - state.equity / max(state.peak_equity, state.equity)
-
-
-def turnover_to(target: Mapping[str, float], held: Mapping[str, float]) -> float:
-    """Return the sum of |trades| from the weights held to a target."""
-    return sum(abs(target.get(s, 0.0) - held.get(s, 0.0)) for s in target.keys() | held.keys())
-
-
-def quote_available(state: AccountState, limits: Limits) -> float:
-    """Return the quote balance that orders may use: what is free above the reserve."""
-    return state.free_quote - limits.reserve * state.equity
 
 
 def percent(value: float) -> str:
@@ -160,19 +71,21 @@ def above(value: float, limit: float, before: float | None = None) -> bool:
 
 @dataclass(frozen=True)  # without slots, with which Python 3.11 cannot call a subscripted class
 class Ceiling(Generic[C]):
-    """A rule: `measure` of the context must not be above `limit`, unless it is no worse than `before`."""
+    """A rule: `measure` of the context must not be above the limit that has the code's name.
+
+    Unless it is no worse than `before`.
+    """
 
     code: LimitCode
     words: str
     show: Callable[[float], str]
-    limit: Callable[[Limits], float | None]
     measure: Callable[[C], float]
     before: Callable[[C], float | None] | None = None
     severity: Severity = Severity.DENY
 
     def __call__(self, context: C) -> Denial | None:
         """Return the denial, or nothing where the limit is kept or switched off."""
-        limit = self.limit(context.limits)
+        limit: float | None = getattr(context.limits, self.code)
         if limit is None:
             return None
         value = self.measure(context)
@@ -268,48 +181,32 @@ def _or_nan(value: float | None) -> float:
 
 ORDER_RULES: tuple[OrderRule, ...] = (
     symbol_allowed,
-    Ceiling[OrderContext](
-        LimitCode.QUOTE_STALE,
-        "the age of the quote is",
-        seconds,
-        lambda limits: limits.quote_age,
-        lambda c: c.market.quote_age,
-    ),
+    Ceiling[OrderContext](LimitCode.QUOTE_AGE, "the age of the quote is", seconds, lambda c: c.market.quote_age),
     Ceiling[OrderContext](
         LimitCode.PRICE_BAND_MID,
         "the price's distance from mid is",
         percent,
-        lambda limits: limits.price_band_mid,
         lambda c: abs(c.order.price / c.market.mid - 1.0),
     ),
     Ceiling[OrderContext](
         LimitCode.PRICE_BAND_LAST,
         "the price's distance from the last trade is",
         percent,
-        lambda limits: limits.price_band_last,
         lambda c: abs(c.order.price / c.market.last - 1.0),
     ),
     large_enough,
     on_step,
-    Ceiling[OrderContext](
-        LimitCode.ORDER_NOTIONAL,
-        "the notional is",
-        money,
-        lambda limits: limits.order_notional,
-        lambda c: c.order.notional,
-    ),
+    Ceiling[OrderContext](LimitCode.ORDER_NOTIONAL, "the notional is", money, lambda c: c.order.notional),
     Ceiling[OrderContext](
         LimitCode.BOOK_DEPTH,
         "the share of the book's depth is",
         percent,
-        lambda limits: limits.book_depth,
         lambda c: c.order.notional / c.market.depth if c.market.depth > 0 else float("inf"),
     ),
     Ceiling[OrderContext](
         LimitCode.POSITION_WEIGHT,
         "the weight after the order could be",
         percent,
-        lambda limits: limits.position_weight,
         lambda c: c.after.worst * c.market.mid / c.state.equity,
         before=lambda c: c.before.worst * c.market.mid / c.state.equity,
     ),
@@ -317,7 +214,6 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         LimitCode.GROSS_LEVERAGE,
         "gross leverage after the order could be",
         percent,
-        lambda limits: limits.gross_leverage,
         lambda c: gross_leverage(c.state, c.holdings_after),
         before=lambda c: gross_leverage(c.state, c.state.holdings),
     ),
@@ -325,7 +221,6 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         LimitCode.NET_LEVERAGE,
         "net leverage after the order could be",
         percent,
-        lambda limits: limits.net_leverage,
         lambda c: net_leverage(c.state, c.holdings_after),
         before=lambda c: net_leverage(c.state, c.state.holdings),
     ),
@@ -333,54 +228,36 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         LimitCode.CYCLE_TURNOVER,
         "the cycle's turnover with the order is",
         percent,
-        lambda limits: limits.cycle_turnover,
         lambda c: (c.state.cycle_notional + c.order.notional) / c.state.equity,
     ),
     Ceiling[OrderContext](
         LimitCode.DAY_TURNOVER,
         "the day's turnover with the order is",
         percent,
-        lambda limits: limits.day_turnover,
         lambda c: (c.state.day.total(c.state.now) + c.order.notional) / c.state.equity,
     ),
     Ceiling[OrderContext](
         LimitCode.ORDERS_PER_MINUTE,
         "the minute's count of orders with this one is",
         number,
-        lambda limits: limits.orders_per_minute,
         lambda c: c.state.minute.count(c.state.now) + 1,
     ),
     Ceiling[OrderContext](
         LimitCode.ORDERS_PER_DAY,
         "the day's count of orders with this one is",
         number,
-        lambda limits: limits.orders_per_day,
         lambda c: c.state.day.count(c.state.now) + 1,
     ),
     Ceiling[OrderContext](
-        LimitCode.OPEN_ORDERS,
-        "the count of open orders with this one is",
-        number,
-        lambda limits: limits.open_orders,
-        lambda c: c.state.open_orders + 1,
+        LimitCode.OPEN_ORDERS, "the count of open orders with this one is", number, lambda c: c.state.open_orders + 1
     ),
     affordable,
     coins_held,
     Ceiling[OrderContext](
-        LimitCode.DAILY_LOSS,
-        "the loss of the day is",
-        percent,
-        lambda limits: limits.daily_loss,
-        lambda c: daily_loss(c.state),
-        severity=Severity.HALT,
+        LimitCode.DAILY_LOSS, "the loss of the day is", percent, lambda c: daily_loss(c.state), severity=Severity.HALT
     ),
     Ceiling[OrderContext](
-        LimitCode.DRAWDOWN,
-        "the drawdown is",
-        percent,
-        lambda limits: limits.drawdown,
-        lambda c: drawdown(c.state),
-        severity=Severity.HALT,
+        LimitCode.DRAWDOWN, "the drawdown is", percent, lambda c: drawdown(c.state), severity=Severity.HALT
     ),
 )
 
@@ -391,7 +268,6 @@ TARGET_RULES: tuple[TargetRule, ...] = (
         LimitCode.GROSS_LEVERAGE,
         "gross leverage is",
         percent,
-        lambda limits: limits.gross_leverage,
         lambda c: sum(map(abs, c.target.weights.values())),
         before=lambda c: sum(map(abs, c.held.values())),
     ),
@@ -399,22 +275,16 @@ TARGET_RULES: tuple[TargetRule, ...] = (
         LimitCode.NET_LEVERAGE,
         "net leverage is",
         percent,
-        lambda limits: limits.net_leverage,
         lambda c: abs(sum(c.target.weights.values())),
         before=lambda c: abs(sum(c.held.values())),
     ),
     Ceiling[TargetContext](
-        LimitCode.CYCLE_TURNOVER,
-        "the turnover to it is",
-        percent,
-        lambda limits: limits.cycle_turnover,
-        lambda c: turnover_to(c.target.weights, c.held),
+        LimitCode.CYCLE_TURNOVER, "the turnover to it is", percent, lambda c: turnover_to(c.target.weights, c.held)
     ),
     Ceiling[TargetContext](
         LimitCode.VALUE_AT_RISK,
         "value at risk is",
         percent,
-        lambda limits: limits.value_at_risk,
         lambda c: _or_nan(c.target.value_at_risk),
         before=lambda c: c.target.value_at_risk_before,
     ),
@@ -422,24 +292,13 @@ TARGET_RULES: tuple[TargetRule, ...] = (
         LimitCode.EXPECTED_SHORTFALL,
         "expected shortfall is",
         percent,
-        lambda limits: limits.expected_shortfall,
         lambda c: _or_nan(c.target.expected_shortfall),
         before=lambda c: c.target.expected_shortfall_before,
     ),
     Ceiling[TargetContext](
-        LimitCode.DAILY_LOSS,
-        "the loss of the day is",
-        percent,
-        lambda limits: limits.daily_loss,
-        lambda c: daily_loss(c.state),
-        severity=Severity.HALT,
+        LimitCode.DAILY_LOSS, "the loss of the day is", percent, lambda c: daily_loss(c.state), severity=Severity.HALT
     ),
     Ceiling[TargetContext](
-        LimitCode.DRAWDOWN,
-        "the drawdown is",
-        percent,
-        lambda limits: limits.drawdown,
-        lambda c: drawdown(c.state),
-        severity=Severity.HALT,
+        LimitCode.DRAWDOWN, "the drawdown is", percent, lambda c: drawdown(c.state), severity=Severity.HALT
     ),
 )

@@ -24,11 +24,14 @@ DAY = 86_400.0
 
 
 class LimitCode(StrEnum):
-    """Why the gate refuses; stable, for they are metric labels and SQL values."""
+    """Why the gate refuses; stable, for they are metric labels and SQL values.
+
+    The code of a limit that the operator sets is the name it has in `Limits`.
+    """
 
     INVALID_INPUT = "invalid_input"
     SYMBOL_NOT_ALLOWED = "symbol_not_allowed"
-    QUOTE_STALE = "quote_stale"
+    QUOTE_AGE = "quote_age"
     PRICE_BAND_MID = "price_band_mid"
     PRICE_BAND_LAST = "price_band_last"
     BELOW_MINIMUM = "below_minimum"

@@ -63,7 +63,7 @@ SENT = replace(SENT, now=STATE.now)
 
 # code · order · state · limits that just allow it · limits that just do not
 EDGES: list[tuple[LimitCode, Order, AccountState, dict[str, float], dict[str, float]]] = [
-    (LimitCode.QUOTE_STALE, BUY, STATE, {"quote_age": 0.5}, {"quote_age": 0.49}),
+    (LimitCode.QUOTE_AGE, BUY, STATE, {"quote_age": 0.5}, {"quote_age": 0.49}),
     (LimitCode.PRICE_BAND_MID, replace(BUY, price=102.0), STATE, {"price_band_mid": 0.02}, {"price_band_mid": 0.019}),
     (LimitCode.PRICE_BAND_MID, replace(BUY, price=98.0), STATE, {"price_band_mid": 0.02}, {"price_band_mid": 0.019}),
     (LimitCode.PRICE_BAND_LAST, BUY, market(last=125.0), {"price_band_last": 0.2}, {"price_band_last": 0.19}),
@@ -153,7 +153,7 @@ def test_lowering_risk_excuses_neither_price_nor_age_nor_count() -> None:
         WIDE, position_weight=0.1, quote_age=0.1, price_band_mid=0.01, price_band_last=0.01, orders_per_day=0
     )
     assert codes(Order(BTC, -5.0, 95.0), STATE, limits) == [
-        LimitCode.QUOTE_STALE,
+        LimitCode.QUOTE_AGE,
         LimitCode.PRICE_BAND_MID,
         LimitCode.PRICE_BAND_LAST,
         LimitCode.ORDERS_PER_DAY,
