@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
@@ -17,7 +18,6 @@ from exchanges.port import ZERO, CashFlow, Fill, FlowKind, Side
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from decimal import Decimal
 
     from sqlalchemy import Connection, Row, Table
 
@@ -26,6 +26,7 @@ FLOWS = schema.external_flows
 BALANCES = schema.balances
 POSITIONS = schema.positions
 NO_PRICE = ZERO
+EXACT = Context(prec=80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +158,15 @@ def entry_after(quantity: Decimal, entry: Decimal, change: Decimal, price: Decim
 
     It is averaged while the position grows, kept while it shrinks, and is the trade's price once it turns.
     """
-    after = quantity + change
+    after = EXACT.add(quantity, change)
     if not after:
         return ZERO
     if not quantity or (quantity > 0) != (after > 0):
         return price
     if (change > 0) != (quantity > 0):
         return entry
-    return fitted((quantity * entry + change * price) / after)
+    with localcontext(EXACT):
+        return fitted((quantity * entry + change * price) / after)
 
 
 def fill_of(row: Row[Any]) -> Fill:
@@ -215,8 +217,8 @@ def _record_flow(
 def _difference(new: LedgerDelta, old: LedgerDelta) -> LedgerDelta:
     coins = {*new.balances, *old.balances}
     symbols = {*new.positions, *old.positions}
-    balances = {coin: new.balances.get(coin, ZERO) - old.balances.get(coin, ZERO) for coin in coins}
-    positions = {name: new.positions.get(name, ZERO) - old.positions.get(name, ZERO) for name in symbols}
+    balances = {coin: EXACT.subtract(new.balances.get(coin, ZERO), old.balances.get(coin, ZERO)) for coin in coins}
+    positions = {name: EXACT.subtract(new.positions.get(name, ZERO), old.positions.get(name, ZERO)) for name in symbols}
     return LedgerDelta(
         {coin: amount for coin, amount in balances.items() if amount},
         {name: amount for name, amount in positions.items() if amount},
@@ -227,14 +229,14 @@ def _apply(connection: Connection, venue: str, account: str, delta: LedgerDelta,
     for currency, amount in sorted(delta.balances.items()):
         key = {"venue": venue, "account": account, "currency": currency}
         row = _locked(connection, BALANCES, key)
-        total = amount if row is None else row.total + amount
+        total = amount if row is None else EXACT.add(row.total, amount)
         _put(connection, BALANCES, key, {"total": fitted(total)})
     for symbol, change in sorted(delta.positions.items()):
         key = {"venue": venue, "account": account, "symbol": symbol}
         row = _locked(connection, POSITIONS, key)
         quantity, entry = (ZERO, ZERO) if row is None else (row.quantity, row.entry_price)
         values = {
-            "quantity": fitted(quantity + change),
+            "quantity": fitted(EXACT.add(quantity, change)),
             "entry_price": entry_after(quantity, entry, change, price),
         }
         _put(connection, POSITIONS, key, values)
