@@ -60,8 +60,11 @@ class LiveParts:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
             await response.prepare(request)
             await self._stream(response)
-        except (ClientConnectionResetError, TimeoutError):
-            pass  # the viewer left or stopped reading: there is nobody to tell
+        except ClientConnectionResetError:
+            pass  # the viewer left: there is nobody to tell
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()  # or what it did not read would be kept for it
         finally:
             self._viewers -= 1
         return response
