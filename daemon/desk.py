@@ -68,6 +68,7 @@ class Desk:
         self._by_venue_id: dict[str, str] = {}
         self._news = asyncio.Event()
         self._tail = asyncio.Lock()
+        self.changes = 0
 
     # ---- what is known ----------------------------------------------------------------------------------------------
 
@@ -181,6 +182,7 @@ class Desk:
 
     def _keep(self, order: Order) -> None:
         self._orders[order.client_id] = order
+        self.changes += 1
         if order.venue_order_id is not None:
             self._by_venue_id[order.venue_order_id] = order.client_id
         self._news.set()

@@ -18,10 +18,9 @@ from risk.signals.regime import RegimeSettings, RegimeSignal, assess
 from risk.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
-    from exchanges.bars import BarSet
-
     from daemon.config import Settings
     from daemon.snapshot import Array
+    from exchanges.bars import BarSet
 
 LEAST_BARS = 20
 WINDOW_BARS = 1_000
@@ -94,9 +93,9 @@ class SignalBoard:
         volume: Array = np.divide(self._traded, self._traded_weight, out=unknown, where=self._traded_weight > 0)
         return volume
 
-    def volatility(self) -> Array:
-        """Return the volatility per square root of a year, shape (n,)."""
-        return self._long.volatility()
+    def covariance(self) -> Array:
+        """Return the covariance per year as it stands, shape (n, n)."""
+        return self._long.covariance()
 
     def regime(self, weights: Array) -> RegimeSignal:
         """Return the regime of a book with these weights; the state it was in before counts (hysteresis)."""

@@ -150,12 +150,13 @@ class Bookkeeper:
             await self._book_news()
             if self._desk.unsettled:
                 return False
+            changes = self._desk.changes
             found = await self._compare()
         except VenueError as error:
             log.warning("reconciliation is put off: %s", error)
             return False
-        if self._desk.unsettled:
-            return False
+        if self._desk.changes != changes:
+            return False  # orders moved while the answers came: they tell of different moments
         self.mismatches = tuple(found)
         self._seen = Counter({one: self._seen[one] + 1 for one in found})
         for difference, times in self._seen.items():
