@@ -101,19 +101,35 @@ def record_decision(
     if decision.expected_cost is not None:
         row["expected_cost"] = fitted(decision.expected_cost)
     connection.execute(insert(TABLE), row)
+    _insert_intents(connection, decision.id, intents, decision.at)
+
+
+def add_intents(
+    connection: Connection, decision_id: str, intents: Sequence[Intent], at: datetime, lease: Lease
+) -> None:
+    """Write further orders of a decision: later slices, and buys that were sized once the sells had settled.
+
+    Raises:
+        LeaseLostError: somebody else may be writing.
+        StoreConflictError: the decision is not there, or a client id is.
+    """
+    leases.require(connection, lease)
+    _insert_intents(connection, decision_id, intents, at)
+
+
+def _insert_intents(connection: Connection, decision_id: str, intents: Sequence[Intent], at: datetime) -> None:
     if intents:
-        connection.execute(insert(INTENTS), [_intent_values(decision, intent) for intent in intents])
+        connection.execute(insert(INTENTS), [_intent_values(decision_id, intent, at) for intent in intents])
         connection.execute(
-            insert(schema.orders),
-            [{"client_id": i.order.client_id, **order_values(i.order, decision.at)} for i in intents],
+            insert(schema.orders), [{"client_id": i.order.client_id, **order_values(i.order, at)} for i in intents]
         )
 
 
-def _intent_values(decision: DecisionRecord, intent: Intent) -> dict[str, object]:
+def _intent_values(decision_id: str, intent: Intent, at: datetime) -> dict[str, object]:
     order = intent.order
     return {
         "client_id": order.client_id,
-        "decision_id": decision.id,
+        "decision_id": decision_id,
         "leg": intent.leg,
         "slice": intent.slice,
         "venue": order.venue,
@@ -124,7 +140,7 @@ def _intent_values(decision: DecisionRecord, intent: Intent) -> dict[str, object
         "price": order.price,
         "reduce_only": order.reduce_only,
         "notional": fitted(intent.notional),
-        "created_at": decision.at,
+        "created_at": at,
     }
 
 
