@@ -202,15 +202,16 @@ def order_report(venue: str, exchange_id: str, raw: Mapping[str, Any], of: Marke
     state = _STATES.get(raw["status"], VenueOrderState.OPEN)  # live until told otherwise
     told = raw.get("lastUpdateTimestamp") or raw.get("lastTradeTimestamp") or raw.get("timestamp") or 0
     average = decimal(raw.get("average"))
+    kind = _order_type(raw)
     return OrderReport(
         venue=venue,
         venue_order_id=str(raw["id"]),
         client_id=decode(exchange_id, raw.get("clientOrderId")),
         symbol=of.symbol,
         side=Side(raw["side"]),
-        type=_order_type(raw),
+        type=kind,
         quantity=from_contracts(of.contract_size, number(raw.get("amount"))),
-        price=decimal(raw.get("price")) or None,
+        price=None if kind is OrderType.MARKET else decimal(raw.get("price")) or None,
         state=state,
         filled=filled,
         average_price=average if filled and average else None,

@@ -63,7 +63,7 @@ class QuoteBoard:
 
     def forget_times(self) -> None:
         """Accept any time from here on: after a reconnect the venue's clock may have been set back."""
-        self.texts = [(*texts[:4], "") if texts else None for texts in self.texts]
+        self.texts[:] = [(*texts[:4], "") if texts else None for texts in self.texts]
 
     def quote(self, symbol: str) -> Quote | None:
         """Return the quote of a symbol, or None before the first."""
