@@ -125,20 +125,19 @@ class Liquidator:
 
     def check(self, account: Account) -> None:
         """Liquidate an account as far as needed."""
-        for coin in sorted({state.instrument.settle for state in account.positions.values()}):
+        owed = {coin for coin, cash in account.cash.items() if cash < 0}
+        for coin in sorted(owed.union(state.instrument.settle for state in account.positions.values())):
             if self._sound(account, coin):
                 continue
             self._trading.cancel_all(account, None, CancelReason.LIQUIDATION)
-            while not self._sound(account, coin):
-                self._reduce(account, max(self._concerned(account, coin), key=self._margins.maintenance))
+            while (states := self._concerned(account, coin)) and not self._sound(account, coin):
+                self._reduce(account, max(states, key=self._margins.maintenance))
             self._cover(account, coin)
 
     def _concerned(self, account: Account, coin: str) -> list[PositionState]:
         return [state for state in account.positions.values() if state.instrument.settle == coin]
 
     def _sound(self, account: Account, coin: str) -> bool:
-        if not self._concerned(account, coin):
-            return True
         equity = account.cash.get(coin, ZERO) + self._margins.unrealised(account, coin)
         return equity >= self._margins.total_maintenance(account, coin)
 

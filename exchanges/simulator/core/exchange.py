@@ -230,5 +230,5 @@ class Exchange(Reading):
             self._trading.print_trade(place, side, lots)
         self._funding.settle_due()
         for account in self._accounts.values():
-            if account.positions:
+            if account.positions or min(account.cash.values(), default=ZERO) < 0:
                 self._liquidator.check(account)
