@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import web
 
 from daemon.page.document import live_parts
 
@@ -60,7 +60,7 @@ class LiveParts:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
             await response.prepare(request)
             await self._stream(response)
-        except ClientConnectionResetError:
+        except ConnectionError:
             pass  # the viewer left: there is nobody to tell
         except TimeoutError:
             if request.transport is not None:

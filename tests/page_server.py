@@ -33,12 +33,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def serving(desk: Desk, **options: Any) -> AsyncIterator[WebServer]:
-    """Serve the desk on a free port until left."""
+async def serving(desk: Desk, *, port: int = 0, **options: Any) -> AsyncIterator[WebServer]:
+    """Serve the desk until left, on a free port unless told which."""
     nothing = Labels(assets=(), symbols=(), outcomes=(), reasons=(), triggers=(), limits=(), order_ends=())
     metrics = Metrics(nothing, portfolio="core-ten", venue="okx", currency="USDT", version="0.1.0", config_hash="9f2c")
     app = create_app(lambda: desk.view, metrics, lambda: desk.health, desk.explain, clock=desk.clock, **options)
-    server = WebServer(app, "127.0.0.1", 0)
+    server = WebServer(app, "127.0.0.1", port)
     await server.start()
     try:
         yield server

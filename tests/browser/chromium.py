@@ -1,8 +1,7 @@
-"""The system's Chromium, headless, with a new empty profile and nothing that calls home."""
+"""The system's Chromium, headless, with an empty profile of its own and nothing that calls home."""
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from tests.tools import require_tool
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import BrowserContext
+    from playwright.async_api import Browser
 
 FLAGS = (
     "--no-sandbox",
@@ -31,23 +30,12 @@ FLAGS = (
 
 
 @asynccontextmanager
-async def browser_context(
-    width: int = 1440, height: int = 900, *, dark: bool = False, scripts: bool = True
-) -> AsyncIterator[BrowserContext]:
-    """Run Chromium with a viewport of this size."""
+async def chromium() -> AsyncIterator[Browser]:
+    """Run Chromium until left."""
     program = require_tool("chromium")
-    with tempfile.TemporaryDirectory(prefix="keelward-chromium-") as profile:
-        async with async_playwright() as playwright:
-            context = await playwright.chromium.launch_persistent_context(
-                profile,
-                executable_path=program,
-                headless=True,
-                args=list(FLAGS),
-                viewport={"width": width, "height": height},
-                color_scheme="dark" if dark else "light",
-                java_script_enabled=scripts,
-            )
-            try:
-                yield context
-            finally:
-                await context.close()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, headless=True, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            await browser.close()

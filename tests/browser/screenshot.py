@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.browser.chromium import browser_context
+from tests.browser.chromium import chromium
 
 
 async def picture(url: str, out: str, width: int, height: int, *, dark: bool = False) -> None:
     """Write the page as a PNG once it is quiet and has been renewed."""
-    async with browser_context(width, height or 900, dark=dark) as context:
-        page = await context.new_page()
+    async with chromium() as browser:
+        page = await browser.new_page(
+            viewport={"width": width, "height": height or 900}, color_scheme="dark" if dark else "light"
+        )
         await page.goto(url)
         await page.wait_for_timeout(1500)
         await page.screenshot(path=out, full_page=height == 0)

@@ -47,11 +47,12 @@ function hear() {
 
 function listen() {
   const source = new EventSource("/events");
-  source.addEventListener("beat", hear);
-  source.addEventListener("parts", (event) => {
-    hear();
-    show(JSON.parse(event.data));
-  });
+  for (const kind of ["beat", "parts"]) {
+    source.addEventListener(kind, (event) => {
+      hear();
+      show(JSON.parse(event.data)); // a beat carries nothing new, and lets what waits be shown
+    });
+  }
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, RETRY);
   });
