@@ -110,7 +110,11 @@ def utility(problem: PortfolioProblem, weights: Array) -> float:
 
 
 def _within(weights: Array, numbers: Numbers) -> Array:
-    """Return the weights inside their bounds, and on a bound where they nearly are: a sale leaves nothing behind."""
+    """Return the weights inside their bounds, and at zero or on a bound where they nearly are.
+
+    So a sale of the whole leaves nothing behind.
+    """
+    weights = np.where(np.abs(weights) < TOLERANCE, 0.0, weights)
     weights = np.where(weights < numbers.lower + TOLERANCE, numbers.lower, weights)
     return np.where(weights > numbers.upper - TOLERANCE, numbers.upper, weights)
 

@@ -205,7 +205,7 @@ class Rebalance:
         target: The frictionless optimum, shape (n,), or None if there is none.
         centre: Best weight of each asset given the answer for the others and the limits, shape (n,): the
             no-trade interval of an asset is ``centre ± half_width``. The outcome lies inside or on its edge,
-            or beyond it if impact or a limit on turnover stopped the trade short.
+            or beyond it where impact, a turnover limit or fees at the cash floor stopped the trade short.
         half_width: Of the no-trade interval, fractions of equity, shape (n,).
         inside: Whether nothing is to be traded, shape (n,).
         gain: Yearly utility of the answer less that of holding, before the cost of the trade.
