@@ -123,6 +123,12 @@ def read(connection: Connection, portfolio: str) -> Lease | None:
     return None if row is None else Lease(row.portfolio, row.holder, row.epoch, row.expires_at)
 
 
+def seconds_left(connection: Connection, lease: Lease) -> float:
+    """Return how long the lease still lasts by the database's clock; negative when it has lapsed."""
+    now = connection.execute(select(_seconds(0))).scalar_one()
+    return (lease.expires_at - now).total_seconds()
+
+
 def _is_held(lease: Lease, margin: float) -> ColumnElement[bool]:
     return and_(
         TABLE.c.portfolio == lease.portfolio,

@@ -1,0 +1,43 @@
+"""How a command's errors end: one line for people and an exit code for scripts, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from daemon.config import LiveNotConfirmedError
+from daemon.config_errors import ConfigError
+from daemon.exits import Exit
+from daemon.lease import LeaseLostError, LockHeldError
+from daemon.secrets import SecretError
+from daemon.store_errors import StoreBusyError, StoreConflictError, StoreError, StoreRevisionError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+ENDINGS: tuple[tuple[type[Exception], Exit], ...] = (
+    (ConfigError, Exit.BAD_CONFIG),
+    (SecretError, Exit.BAD_CONFIG),
+    (LiveNotConfirmedError, Exit.BAD_CONFIG),
+    (StoreRevisionError, Exit.BAD_CONFIG),
+    (StoreConflictError, Exit.BAD_CONFIG),
+    (StoreBusyError, Exit.TEMPORARY),
+    (StoreError, Exit.UNAVAILABLE),
+    (LockHeldError, Exit.TEMPORARY),
+    (LeaseLostError, Exit.TEMPORARY),
+)
+"""The first that fits decides."""
+
+
+def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run a command; return its exit code, or that of the error which ended it."""
+    try:
+        return run(args)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return Exit.OK
+    except tuple(kind for kind, _ in ENDINGS) as error:
+        sys.stderr.write(f"{error}\n" if isinstance(error, ConfigError) else f"keelward: {error}\n")
+        return next(code for kind, code in ENDINGS if isinstance(error, kind))
