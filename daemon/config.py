@@ -20,7 +20,7 @@ from daemon.config_portfolio import Hedge, Optimiser, Portfolio, Signals
 from daemon.config_positions import Positions, scan
 from daemon.config_rules import breaches
 from daemon.config_service import Cycle, Lease, MarketData, Service, Store, Venue
-from daemon.config_types import Section, section
+from daemon.config_types import STORED, Section, section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +122,16 @@ def load(path: Path | str) -> Settings:
         return _absolute(Settings.model_validate(tree), file.resolve().parent)
     except ValidationError as error:
         raise ConfigError(explain(error, Settings, tree, positions, str(file))) from None
+
+
+def to_plain(settings: Settings) -> Mapping[str, object]:
+    """Return settings as plain values, for a snapshot."""
+    return settings.model_dump()
+
+
+def from_plain(plain: Mapping[str, object]) -> Settings:
+    """Return the settings that `to_plain` was given."""
+    return Settings.model_validate(plain, context=STORED)
 
 
 def config_hash(settings: Settings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
 
 from daemon.config_portfolio import EQUITY
 from daemon.config_types import Amount, Duration, Number, Section, Symbols, Whole, key, section
@@ -31,14 +30,8 @@ class Lookup(Section):
 
 
 class Execution(Section):
-    """How orders are placed."""
+    """How orders are placed: immediate-or-cancel limit orders, in slices, at a price that is never exceeded."""
 
-    order_type: Literal["ioc", "limit", "post_only", "market"] = key(
-        "ioc: take what the price cap allows, at once; limit: rest for `order_timeout`; post_only: rest and never "
-        "take; market: no price cap but the venue's.",
-        default="ioc",
-        example="ioc",
-    )
     price_cap_bps: Number = key(
         "How far through the mid price an order may reach.",
         default=25.0,
@@ -63,8 +56,12 @@ class Execution(Section):
         gt=0,
         le=100,
     )
-    order_timeout: Duration = key(
-        "A resting order is cancelled after this long.", default="10s", example="10s", ge=0.1, le=86400
+    pause: Duration = key(
+        "Pause between the slices of an order, so that the book can refill.",
+        default="1s",
+        example="1s",
+        ge=0,
+        le=3600,
     )
     request_deadline: Duration = key(
         "The venue refuses an order request older than this, where it honours a deadline.",

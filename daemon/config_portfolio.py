@@ -154,7 +154,8 @@ class ExpectedReturns(Section):
     """Where expected returns come from. Without them the portfolio is the one of least variance after costs."""
 
     model: Literal["none", "shrunk", "momentum", "given"] = key(
-        "none: minimum variance; shrunk: history drawn towards the mean of all assets; momentum: winners above losers; "
+        "none: minimum variance; shrunk: history drawn towards the mean of the minimum-variance portfolio "
+        "as far as its own error says (Jorion); momentum: each asset goes on as it went, in units of its volatility; "
         "given: `portfolio.overrides` of each asset.",
         default="none",
         example="shrunk",
@@ -167,19 +168,11 @@ class ExpectedReturns(Section):
         ge=60,
         le=315360000,
     )
-    shrinkage: Number = key(
-        "How far history is drawn towards the mean of all assets; 1 leaves nothing of the single asset.",
-        default=0.8,
-        example=0.8,
-        unit="fraction",
-        ge=0,
-        le=1,
-    )
     strength: Number = key(
-        "Expected return of an asset whose momentum stands one standard deviation above the mean.",
+        "Yearly Sharpe ratio that one standard deviation of past return is believed to foretell (momentum).",
         default=0.1,
         example=0.1,
-        unit="per year",
+        unit="ratio",
         ge=0,
         le=10,
     )
@@ -259,14 +252,6 @@ class Optimiser(Section):
     )
     max_gross: Number = key("Greatest sum of absolute weights.", default=1.0, example=1.0, unit=EQUITY, gt=0, le=20)
     max_net: Number = key("Greatest sum of weights.", default=1.0, example=1.0, unit=EQUITY, gt=0, le=20)
-    horizon: Duration = key(
-        "Time over which the cost of a trade must be earned back, in market time; shorter trades less.",
-        default="30d",
-        example="30d",
-        unit="market time",
-        ge=60,
-        le=315360000,
-    )
     impact_coefficient: Number = key(
         "Cost of trading a day's volume, in units of daily volatility (the b of b sigma |z|^1.5).",
         default=1.0,
@@ -274,14 +259,6 @@ class Optimiser(Section):
         unit="factor",
         ge=0,
         le=100,
-    )
-    tolerance: Number = key(
-        "Tolerance of the solver and of the check of its answer.",
-        default=1e-8,
-        example=1e-8,
-        unit="relative",
-        ge=1e-12,
-        le=1e-4,
     )
 
 

@@ -98,13 +98,6 @@ class MarketData(Section):
         ge=0.05,
         le=3600,
     )
-    rotate_after: Duration = key(
-        "A stream is opened anew after this long, before the exchange cuts it off.",
-        default="12h",
-        example="12h",
-        ge=10,
-        le=604800,
-    )
     cross_check_interval: Duration = key(
         "How often streamed prices are compared with REST.", default="1m", example="1m", ge=1, le=86400
     )

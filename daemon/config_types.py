@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 SYMBOL = re.compile(r"[^\s/:]+/[^\s/:]+(?::[^\s/:]+)?")
+STORED: dict[str, bool] = {"stored": True}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -77,6 +78,13 @@ def _text(value: object) -> str:
     if not value.isprintable():
         raise mismatch("text with control characters")
     return value
+
+
+def _duration(value: object, info: ValidationInfo) -> float:
+    """Read a duration as ops write it; from our own books it comes as the seconds it was read to."""
+    if info.context is STORED and isinstance(value, float):
+        return value
+    return parse_duration(value)
 
 
 def parse_duration(value: object) -> float:
@@ -145,7 +153,7 @@ Amount = Annotated[Decimal, BeforeValidator(_exact), Kind("number", "a number")]
 Whole = Annotated[int, BeforeValidator(_whole), Kind("whole number", "a whole number")]
 Text = Annotated[str, BeforeValidator(_text), Kind("text", "text")]
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), Kind("duration", 'a duration such as "30s", "5m", "8h" or "10d"')
+    float, BeforeValidator(_duration), Kind("duration", 'a duration such as "30s", "5m", "8h" or "10d"')
 ]
 Symbol = Annotated[str, BeforeValidator(_symbol), Kind("symbol", "a symbol such as BASE/QUOTE or BASE/QUOTE:SETTLE")]
 Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_listed), Kind("list of symbols", "a list of symbols")]

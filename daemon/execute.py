@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from decimal import Decimal
 
-    from exchanges.streams import MarketFeed
-
     from daemon.clock import Clock
     from daemon.config import Settings
     from daemon.decision import Decision
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from daemon.writer import Writer
     from exchanges.algorithms import Heard, Step
     from exchanges.port import Venue
+    from exchanges.streams import MarketFeed
     from risk.limits import AccountState, Denial
 
 log = logging.getLogger(__name__)
@@ -168,7 +167,7 @@ class Executor:
             await self._clock.sleep(pause)
         for run, _ in waiting:
             symbol = run.leg.symbol
-            fresh = self._feed.age(symbol) <= self._settings.limits.stale_after
+            fresh = self._feed.age(symbol, self._clock.monotonic()) <= self._settings.limits.stale_after
             self._advance(run, self._feed.quote(symbol) if fresh else None)
 
     @staticmethod
@@ -221,7 +220,7 @@ class Executor:
         """Ask the gate about a slice with the prices of this moment, and count it where it passes."""
         instrument = execution.instruments[leg.symbol]
         quote = self._feed.quote(leg.symbol) or instrument.quote
-        age = self._feed.age(leg.symbol)
+        age = self._feed.age(leg.symbol, self._clock.monotonic())
         if quote is None:
             raise ValueError(f"{leg.symbol} has no quote to be judged by")
         now = self._clock.utcnow().timestamp()

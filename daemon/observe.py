@@ -11,6 +11,7 @@ import numpy as np
 from daemon import store
 from daemon.config import config_hash, to_plain
 from daemon.snapshot import Account, Instrument, Snapshot, Standing
+from daemon.store_decisions import load_decisions
 from daemon.store_ledger import load_ledger
 from daemon.store_orders import sent_since
 from daemon.store_series import latest_equity
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-    from exchanges.streams import MarketFeed
     from sqlalchemy import Connection
 
     from daemon.clock import Clock
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from daemon.store_series import EquityRecord
     from daemon.writer import Writer
     from exchanges.port import Funding, Venue
+    from exchanges.streams import MarketFeed
 
 NOBODY = "armed"
 
@@ -45,11 +46,11 @@ def code_version() -> str:
     return version("keelward")
 
 
-def decision_id(at: datetime, last: str | None) -> str:
+def decision_id(at: datetime, last: str) -> str:
     """Return an id that sorts by time, later than the last one, and never the same again, even from an old backup."""
     moment = at.astimezone(UTC)
     name = _id_of(moment)
-    while last is not None and name <= last:
+    while name <= last:
         moment += timedelta(milliseconds=1)
         name = _id_of(moment)
     return name
@@ -109,17 +110,24 @@ class Observer:
             self.funding = await self._venue.fetch_funding(swaps)
 
     async def snapshot(self, trigger: Trigger) -> Snapshot:
-        """Return what there is to see now."""
+        """Return what there is to see now, under the id of the decision that it is for."""
+        if self._last_id is None:
+            latest = await self._writer.run(load_decisions, limit=1)
+            self._last_id = latest[0].id if latest else ""
+        self._last_id = decision_id(self._clock.utcnow(), self._last_id)
+        return await self.look(trigger, self._last_id)
+
+    async def look(self, trigger: Trigger, name: str = "") -> Snapshot:
+        """Return what there is to see now, for a decision of this name or for none."""
         at = self._clock.utcnow()
         ledger, halt, equity, sent = await self._writer.run(
             _read, self._venue.name, self._settings.venue.account, at - timedelta(seconds=DAY)
         )
         instruments = self._instruments(ledger)
         weights = _rough_weights(instruments, self._cash(ledger))
-        self._last_id = decision_id(at, self._last_id)
         minute, day = _windows(sent, at)
         return Snapshot(
-            decision_id=self._last_id,
+            decision_id=name,
             at=at,
             trigger=trigger,
             standing=Standing.ACTIVE if halt is None else halt.state,
@@ -156,7 +164,7 @@ class Observer:
         return Instrument(
             market=market,
             quote=self._feed.quote(symbol),
-            age=self._feed.age(symbol),
+            age=self._feed.age(symbol, self._clock.monotonic()),
             last=last if np.isfinite(last) else None,
             maker_fee=maker,
             taker_fee=taker,

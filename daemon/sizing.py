@@ -98,7 +98,7 @@ def size(
         wishes: every instrument must have a quote.
         equity: value of the book in quote coin.
         spendable: cash that buys may use before any sell, after fees and the floor.
-        price_cap: how far beyond the touch an order may fill, as a fraction.
+        price_cap: how far beyond the mid an order may fill, as a fraction.
 
     Returns:
         The legs, numbered from 0 in the order in which they are to be sent, and the dust.
@@ -169,8 +169,7 @@ def _size_one(wish: Wish, equity: Decimal, price_cap: Decimal) -> Leg | Dust | N
         signed = -wanted * quote.mid if selling else wanted * quote.mid
         return Dust(market.symbol, signed, why) if wanted else None
     side = Side.SELL if selling else Side.BUY
-    touch = quote.bid if selling else quote.ask
-    cap = round_price(market, side, touch * (1 + side.sign * price_cap), PriceRounding.SAFE)
+    cap = round_price(market, side, quote.mid * (1 + side.sign * price_cap), PriceRounding.SAFE)
     frees = wish.reduce_only or (selling and market.is_spot)
     notional = quantity * quote.mid
     return Leg(

@@ -68,6 +68,10 @@ class Triggers:
         """Return the monotonic moment at which the timer calls, the interval multiplied by `factor`."""
         return self._last + max(self._settings.interval * factor, self._settings.min_interval)
 
+    def due_in(self, factor: float) -> float | None:
+        """Return the seconds until the timer calls, or None before the first cycle."""
+        return None if self._last == -math.inf else max(0.0, self.next_due(factor) - self._clock.monotonic())
+
     async def wait(self, factor: float) -> Call:
         """Return the next call to be served; `factor` is the regime's, on the timer's interval."""
         while True:

@@ -1,0 +1,105 @@
+"""What trading cost, execution by execution, against what the decisions had foretold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from daemon import codec, schema
+from daemon.decision import Outcome
+from daemon.store_decisions import load_decisions
+from daemon.store_ledger import fill_of
+from daemon.view import Costs
+from exchanges.port import ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from decimal import Decimal
+
+    from sqlalchemy import Connection
+
+    from daemon.decision import Decision
+    from exchanges.port import Fill
+
+FILLS = schema.fills
+INTENTS = schema.intents
+STILL_MOVING = 20
+ALL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """One decision's bill, in quote coin.
+
+    Args:
+        paid: fees, and what the fills were worse than the mid price that the decision saw.
+        predicted: the expected cost of what was filled.
+        turnover: notional filled.
+        fills: how many executions.
+    """
+
+    paid: Decimal
+    predicted: Decimal
+    turnover: Decimal
+    fills: int
+
+
+def bill(decision: Decision, fills: Sequence[Fill], quote: str) -> Paid:
+    """Return what a decision's executions cost; a fee in the traded coin is valued at its execution's price."""
+    mids = {leg.symbol: leg.mid for leg in decision.legs}
+    planned: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    expected: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    for leg in decision.legs:
+        planned[leg.symbol] += leg.quantity
+        expected[leg.symbol] += leg.expected_cost
+    paid = turnover = predicted = ZERO
+    for fill in fills:
+        notional = fill.quantity * fill.price
+        slippage = fill.side.sign * (fill.price - mids[fill.symbol]) * fill.quantity
+        fee = fill.fee if fill.fee_currency == quote else fill.fee * fill.price
+        paid += slippage + fee
+        turnover += notional
+        predicted += expected[fill.symbol] * fill.quantity / planned[fill.symbol]
+    return Paid(paid, predicted, turnover, len(fills))
+
+
+def fills_by_decision(connection: Connection, decision_ids: Iterable[str]) -> Mapping[str, list[Fill]]:
+    """Return the executions of each decision's orders."""
+    found: defaultdict[str, list[Fill]] = defaultdict(list)
+    query = (
+        select(INTENTS.c.decision_id, *FILLS.columns)
+        .join(INTENTS, INTENTS.c.client_id == FILLS.c.order_client_id)
+        .where(INTENTS.c.decision_id.in_(list(decision_ids)))
+        .order_by(FILLS.c.time, FILLS.c.trade_id)
+    )
+    for row in connection.execute(query):
+        found[row.decision_id].append(fill_of(row))
+    return found
+
+
+class CostTally:
+    """Adds up the bills of all decisions; only the latest ones, which may still get fills, are read again."""
+
+    def __init__(self, quote: str) -> None:
+        self._quote = quote
+        self._bills: dict[str, Paid] = {}
+
+    def read(self, connection: Connection) -> Costs:
+        """Return the totals as of now."""
+        traded = Outcome.TRADE.value
+        wanted = STILL_MOVING if self._bills else ALL
+        latest = load_decisions(connection, limit=wanted, outcome=traded, with_bytes=True)
+        fills = fills_by_decision(connection, [one.id for one in latest])
+        for record in latest:
+            if record.result is not None:
+                self._bills[record.id] = bill(codec.decode(record.result), fills.get(record.id, []), self._quote)
+        bills = self._bills.values()
+        return Costs(
+            paid=sum((one.paid for one in bills), start=ZERO),
+            predicted=sum((one.predicted for one in bills), start=ZERO),
+            turnover=sum((one.turnover for one in bills), start=ZERO),
+            fills=sum(one.fills for one in bills),
+        )

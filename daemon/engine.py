@@ -1,0 +1,192 @@
+"""The engine of a portfolio: feed, signals, books, desk and cycle on an open venue, and the loops that drive them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daemon.cycle import Cycler
+from daemon.decision import Outcome
+from daemon.desk import Desk
+from daemon.execute import Executor
+from daemon.forecast import SignalBoard
+from daemon.observe import Observer
+from daemon.recover import Bookkeeper
+from daemon.resolve import Resolver
+from daemon.snapshot import Trigger
+from daemon.triggers import DriftWatch, Triggers
+from exchanges.port import Connected, Disconnected, Fill, OrderReport, VenueError
+from exchanges.streams import MarketFeed
+from risk.measures.exposure import volatility
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from daemon.clock import Clock
+    from daemon.config import Settings
+    from daemon.cycle import Cycle
+    from daemon.lease import Lease
+    from daemon.metrics import Metrics
+    from daemon.writer import Writer
+    from exchanges.ccxt_venue import CcxtVenue
+    from exchanges.port import ClockOffset
+
+log = logging.getLogger(__name__)
+
+RECONCILE_EVERY = 20.0
+CLOCK_EVERY = 60.0
+SLOW_FACTS_EVERY = 300.0
+
+
+@dataclass(slots=True)
+class Link:
+    """Whether a stream of the venue is up, and since when it is so."""
+
+    up: bool = False
+    since: datetime | None = None
+
+
+class Engine:
+    """Everything that trades, put together on an open venue.
+
+    Args:
+        settings: of the portfolio.
+        venue: opened.
+        writer: commits.
+        clock: of this process.
+        metrics: told of everything.
+        lease: returns the lease that is held, or raises `LeaseLostError`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        venue: CcxtVenue,
+        writer: Writer,
+        clock: Clock,
+        metrics: Metrics,
+        lease: Callable[[], Lease],
+    ) -> None:
+        self.settings = settings
+        self.venue = venue
+        self.clock = clock
+        self.metrics = metrics
+        self.board = SignalBoard(settings)
+        self.triggers = Triggers(settings.cycle, clock)
+        self._drift = DriftWatch(settings.symbols, self.triggers)
+        self.feed_link, self.account_link = Link(), Link()
+        self.feed = MarketFeed(
+            venue,
+            settings.symbols,
+            bar_seconds=settings.market_data.bar_interval / settings.venue.time_scale,
+            stale_after=settings.market_data.stale_after,
+            monotonic=clock.monotonic,
+            utcnow=clock.utcnow,
+            on_quote=self._drift.quoted if settings.cycle.drift_trigger else None,
+            on_event=lambda event: self._linked(self.feed_link, event),
+        )
+        self.desk = Desk(
+            venue,
+            settings.venue.account,
+            writer,
+            clock,
+            metrics,
+            lease_margin=settings.lease.margin,
+            deadline=settings.execution.request_deadline,
+        )
+        self.resolver = Resolver(venue, self.desk, clock, settings.execution.lookup, settings.venue.request_timeout)
+        self.books = Bookkeeper(settings, venue, self.desk, self.resolver, writer, clock)
+        self.observer = Observer(settings, venue, self.feed, self.board, self.desk, writer, clock)
+        executor = Executor(settings, venue, self.desk, self.resolver, writer, self.feed, clock, metrics)
+        self.cycler = Cycler(settings, self.observer, executor, writer, clock, metrics, lease)
+        self.clock_offset: ClockOffset | None = None
+        self.last: Cycle | None = None
+
+    def _linked(self, link: Link, event: Connected | Disconnected) -> None:
+        link.up, link.since = isinstance(event, Connected), self.clock.utcnow()
+        if isinstance(event, Disconnected):
+            log.warning("%s stream: %s", event.stream, event.reason)
+
+    async def warm_up(self) -> None:
+        """Teach the signals the venue's history.
+
+        Raises:
+            VenueError: it could not be fetched.
+        """
+        own = self.settings.market_data
+        seconds = round(own.warm_up_interval / self.settings.venue.time_scale)
+        for bars in await self.feed.warm_up(seconds, own.warm_up_bars):
+            self.board.add(bars)
+
+    async def cycles(self) -> None:
+        """Run a cycle at each call, until cancelled."""
+        factor = 1.0
+        while True:
+            call = await self.triggers.wait(factor)
+            cycle = await self.cycler.run(call)
+            self.last, decision = cycle, cycle.decision
+            factor = decision.cycle_factor
+            if decision.lines and decision.equity is not None and decision.outcome is not Outcome.REFUSE:
+                self._drift.watch(decision.lines, float(decision.equity))
+
+    async def hear_account(self) -> None:
+        """Apply what the account's stream tells; what a gap in it hid is looked up."""
+        async for event in self.venue.account_events():
+            match event:
+                case OrderReport():
+                    await self.desk.report(event)
+                case Fill():
+                    await self.desk.book(event)
+                case Connected():
+                    self._linked(self.account_link, event)
+                    await self.resolver.sweep(self.desk.unsettled)
+                case Disconnected():
+                    self._linked(self.account_link, event)
+
+    async def take_bars(self) -> None:
+        """Teach the signals each bar as it closes."""
+        async for bars in self.feed.bar_sets():
+            self.board.add(bars)
+            if self.settings.cycle.volatility_trigger:
+                self._call_for_volatility()
+
+    def _call_for_volatility(self) -> None:
+        """Call for a cycle where the regime, or the book's volatility, is not what the last decision rested on."""
+        last = self.last
+        if last is None or last.snapshot.signals is None or last.decision.after is None:
+            return
+        weights = np.array([line.planned for line in last.decision.lines])
+        change = volatility(weights, self.board.covariance()) / max(last.decision.after.volatility, 1e-12) - 1.0
+        moved = self.board.regime(weights).book is not last.snapshot.signals.regime.book
+        if moved or abs(change) > self.settings.cycle.volatility_change:
+            self.triggers.call(Trigger.VOLATILITY)
+
+    async def keep_books(self) -> None:
+        """Compare our books with the venue's from time to time."""
+        while True:
+            await self.clock.sleep(RECONCILE_EVERY)
+            if not await self.books.reconcile() and self.books.mismatches:
+                log.warning("the books and the venue differ: %s", self.books.mismatches)
+
+    async def watch_clock(self) -> None:
+        """Measure the venue's clock from time to time."""
+        while True:
+            try:
+                self.clock_offset = await self.venue.measure_clock()
+            except VenueError as error:
+                log.warning("the venue's clock cannot be measured: %s", error)
+            await self.clock.sleep(CLOCK_EVERY)
+
+    async def refresh_slow_facts(self) -> None:
+        """Fetch markets, fees and funding rates anew from time to time."""
+        while True:
+            await self.clock.sleep(SLOW_FACTS_EVERY)
+            try:
+                await self.venue.load_markets()
+                await self.observer.refresh()
+            except VenueError as error:
+                log.warning("markets, fees and funding stay as they were: %s", error)
