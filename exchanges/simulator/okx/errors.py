@@ -92,14 +92,10 @@ REST_ERRORS: Mapping[str, tuple[int, str]] = {
     "51174": (200, "Order failed, number of pending orders for {} exceed the limit of {}."),
     "51204": (200, "The price for the limit order cannot be empty."),
     "51400": (200, "Order cancellation failed as the order has been filled, canceled or does not exist."),
-    "51401": (200, "Cancellation failed as the order is already canceled."),
-    "51402": (200, "Cancellation failed as the order is already completed."),
     "51500": (200, "You must enter a price, quantity, or TP/SL"),
     "51501": (400, "Maximum {} orders can be modified."),
     "51502": (200, "Unable to edit order: insufficient balance or margin."),
     "51503": (200, "Order modification failed as the order has been filled, canceled or does not exist."),
-    "51509": (200, "Modification failed as the order has been canceled."),
-    "51510": (200, "Modification failed as the order has been completed."),
     "51512": (
         200,
         ("Failed to amend orders in batches. You cannot have duplicate orders in the same amend-batch-orders request."),
@@ -160,8 +156,8 @@ REFUSALS: Mapping[Refusal, str] = {
     Refusal.QUOTE_SIZE_UNSUPPORTED: "51000",
     Refusal.NO_LIQUIDITY: "51109",
     Refusal.UNKNOWN_ORDER: "51603",
-    Refusal.ALREADY_FILLED: "51402",
-    Refusal.ALREADY_CANCELED: "51401",
+    Refusal.ALREADY_FILLED: "51400",
+    Refusal.ALREADY_CANCELED: "51400",
     Refusal.NOTHING_TO_AMEND: "51500",
     Refusal.AMEND_BELOW_FILLED: "51503",
     Refusal.BAD_LEVERAGE: "59102",
@@ -213,18 +209,18 @@ class OkxError(Exception):
         return cls(code, parameter or refused.detail)
 
 
-# An amendment and a cancel tell an order that is no longer open in their own codes.
+# An amendment and a cancel tell of an order that is no longer open in their own codes.
 AMEND_REFUSALS: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_ORDER: "51503",
-    Refusal.ALREADY_CANCELED: "51509",
-    Refusal.ALREADY_FILLED: "51510",
+    Refusal.ALREADY_CANCELED: "51503",
+    Refusal.ALREADY_FILLED: "51503",
     Refusal.INSUFFICIENT_FUNDS: "51502",
     Refusal.INSUFFICIENT_MARGIN: "51502",
 }
 CANCEL_REFUSALS: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_ORDER: "51400",
-    Refusal.ALREADY_CANCELED: "51401",
-    Refusal.ALREADY_FILLED: "51402",
+    Refusal.ALREADY_CANCELED: "51400",
+    Refusal.ALREADY_FILLED: "51400",
 }
 
 

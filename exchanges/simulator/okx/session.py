@@ -217,7 +217,8 @@ class Session:
         try:
             check_deadline(self.face, str(request.get("expTime", "")))
             outcome = operate(self.face, op, request.get("args", []), error)
-            answer = envelope(outcome.code, outcome.message, outcome.rows)
+            # Over a WebSocket OKX leaves the sentence to the rows.
+            answer = envelope(outcome.code, "", outcome.rows)
         except OkxError as refused:
             answer = envelope(refused.code, refused.message, [])
         except Refused as refused:
