@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon import schema
-from daemon.commands.common import add_config, add_json, command, engine_of, say, say_json, settings_of
-from daemon.database import check_integrity, check_revision, reading, writing
+from daemon.commands.common import add_config, add_json, command, engine_of, say, say_json, settings_of, store_of
+from daemon.database import check_integrity, reading, writing
 from daemon.exits import Exit
 from daemon.lease import lock_for
 from daemon.store_errors import StoreRevisionError
@@ -49,7 +49,8 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Upgrade, check or downgrade."""
-    engine = engine_of(settings_of(args))
+    settings = settings_of(args)
+    engine = store_of(settings) if args.action == "check" else engine_of(settings)
     actions = {"upgrade": _upgrade, "check": _check, "downgrade": _downgrade}
     try:
         return actions[args.action](engine, args)
@@ -90,7 +91,6 @@ def _migrate(engine: Engine, args: argparse.Namespace, target: str) -> int:
 
 
 def _check(engine: Engine, args: argparse.Namespace) -> int:
-    check_revision(engine)
     with reading(engine) as connection:
         differences = revisions.differences(connection, schema.metadata)
     damage = check_integrity(engine)

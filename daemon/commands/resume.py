@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  keelward status                                            why was it halted?
   keelward resume --by Ada --reason "drawdown reviewed with risk"
-  keelward resume --reducing --by Ada --reason "sell down first" """
+  keelward resume --reducing --by Ada --reason "sell down first\""""
 
 
 def add(subparsers: Subparsers) -> None:
@@ -39,17 +39,16 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write it into the database, where the daemon reads it."""
+    if not args.by.strip() or not args.reason.strip():
+        say("only a named person resumes, and with a reason")
+        return Exit.USAGE
     engine = store_of(settings_of(args))
     state = Standing.REDUCING if args.reducing else Standing.ACTIVE
     with writing(engine) as connection:
         before = current_halt(connection)
         needed = before is not None and before.state not in {Standing.ACTIVE, state}
         if needed:
-            try:
-                rearm(connection, Halt(datetime.now(UTC), state, "resume", args.reason, args.by))
-            except ValueError as error:
-                say(str(error))
-                return Exit.USAGE
+            rearm(connection, Halt(datetime.now(UTC), state, "resume", args.reason, args.by))
     engine.dispose()
     standing = state if needed or before is None else before.state
     if args.json:

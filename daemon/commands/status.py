@@ -129,11 +129,7 @@ def _ask(settings: Settings) -> dict[str, Any] | None:
 
 
 def _document(settings: Settings, stored: Stored, live: dict[str, Any] | None, state: Standing) -> dict[str, Any]:
-    decision = None
-    if stored.decision is not None:
-        decision = {
-            name: value for name, value in asdict(stored.decision).items() if name not in {"snapshot", "result"}
-        }
+    fields = {} if stored.decision is None else asdict(stored.decision)
     return {
         "portfolio": settings.portfolio.name,
         "running": live is not None,
