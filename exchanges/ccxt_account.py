@@ -70,19 +70,13 @@ def _streams(venue: CcxtVenue) -> list[tuple[Watch, Convert]]:
                 told[currency] = balance
                 yield balance
 
-    def positions(rows: Any) -> Iterable[AccountEvent]:
-        for row in rows:
-            market = venue.markets.get(row["symbol"])
-            if market is not None:
-                yield convert.position(row, market)
-
     streams: list[tuple[Watch, Convert]] = [
         (client.watch_orders, lambda rows: map(venue.report, rows)),
         (client.watch_my_trades, lambda rows: [venue.fill(row, streamed=True) for row in rows]),
         (client.watch_balance, balances),
     ]
     if Capability.POSITION_STREAM in venue.capabilities:
-        streams.append((client.watch_positions, positions))
+        streams.append((client.watch_positions, lambda rows: convert.positions(rows, venue.markets)))
     return streams
 
 

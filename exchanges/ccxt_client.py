@@ -13,10 +13,11 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ccxt.pro
-from ccxt.base.errors import BaseError
+from ccxt.base.errors import BadResponse, BaseError
 
 from exchanges.ccxt_guards import guard_connections
 from exchanges.classify import Action, Trace, classify
@@ -37,7 +38,9 @@ _SIGNATURES = re.compile(r"((?:signature|sign|api_?key|accesskeyid)=)[^&\s]+", r
 
 _SHORTEST_SECRET = 6
 
-_log = logging.getLogger(__name__)
+# ccxt writes whole requests to its logger at debug level, and with them the key.
+_QUIET = logging.getLogger(f"{__name__}.ccxt")
+_QUIET.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,7 +96,7 @@ def make_client(
     client = cls(config)
     client.number = str  # every parsed number stays the decimal text that the venue sent
     client.streaming = {**client.streaming, "keepAlive": round(keep_alive * 1000)}
-    client.logger = _log  # ccxt's own would write headers, and with them the key, at debug level
+    client.logger = _QUIET
     client.verbose = False
     client.timeout_on_exit = 0
     _trace_requests(client)
@@ -176,10 +179,20 @@ def _trace_requests(client: Any) -> None:
             trace.status = status
             trace.body = body
             trace.retry_after = _seconds({name.lower(): value for name, value in headers.items()})
+        if status == HTTPStatus.OK and not _readable(client, body):
+            # ccxt takes junk for an empty list, or for an order without an id
+            raise BadResponse(f"{client.id} {method} {url} unreadable answer: {body[:100]}")
         return on_response(status, reason, url, method, headers, body, *rest)
 
     client.fetch = traced_fetch
     client.on_rest_response = traced_response
+
+
+def _readable(client: Any, body: str) -> bool:
+    content = client.parse_json(body)
+    if client.id == "okx":
+        return isinstance(content, dict) and isinstance(content.get("data"), list)
+    return content is not None
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:

@@ -31,7 +31,7 @@ from exchanges.port import (
 from exchanges.precision import from_contracts, plain, to_contracts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE = Decimal(1)
@@ -103,18 +103,24 @@ def market(raw: Mapping[str, Any]) -> Market | None:
     )
 
 
+def markets(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Market]:
+    """Return the markets that can be traded here, by symbol."""
+    found = (market(one) for one in raw.values())
+    return {one.symbol: one for one in found if one is not None}
+
+
 def balances(raw: Mapping[str, Any]) -> dict[str, Balance]:
     """Return the coins of a ccxt balance, including those at zero.
 
-    OKX is read from its own fields: ccxt's total is the coin's equity there, which counts open profit.
+    OKX is read from its own fields: ccxt's total is the coin's equity there, which counts open profit. Its
+    answer always has one account; none is an answer that cannot be read.
     """
     info = raw.get("info")
-    rows = info.get("data") if isinstance(info, dict) else None
-    details = rows[0].get("details") if rows and isinstance(rows[0], dict) else None
-    if details is not None and all("cashBal" in row for row in details):
+    if isinstance(info, dict) and isinstance(info.get("data"), list):
+        (account,) = info["data"]
         return {
             row["ccy"]: Balance(row["ccy"], number(row["cashBal"]), number(row.get("availBal") or row.get("availEq")))
-            for row in details
+            for row in account["details"]
         }
     return {
         currency: Balance(currency, number(total), number(raw["free"].get(currency)))
@@ -136,6 +142,11 @@ def position(raw: Mapping[str, Any], of: Market) -> Position:
     )
 
 
+def positions(rows: Iterable[Mapping[str, Any]], known: Mapping[str, Market]) -> list[Position]:
+    """Return the positions in the markets that are known."""
+    return [position(row, known[row["symbol"]]) for row in rows if row["symbol"] in known]
+
+
 def quote(raw: Mapping[str, Any], of: Market, received: float) -> Quote | None:
     """Return the best bid and offer of a ticker, or None where a side is missing."""
     bid, ask = decimal(raw.get("bid")), decimal(raw.get("ask"))
@@ -150,6 +161,12 @@ def quote(raw: Mapping[str, Any], of: Market, received: float) -> Quote | None:
         venue_time=utc(raw["timestamp"]) if raw.get("timestamp") else None,
         received=received,
     )
+
+
+def quotes(rows: Iterable[Mapping[str, Any]], known: Mapping[str, Market], received: float) -> dict[str, Quote]:
+    """Return the quotes of the markets that are known, by symbol."""
+    found = (quote(row, known[row["symbol"]], received) for row in rows if row["symbol"] in known)
+    return {one.symbol: one for one in found if one is not None}
 
 
 def bar(raw: list[Any], of: Market, seconds: float) -> Bar:
@@ -205,7 +222,7 @@ def order_report(venue: str, exchange_id: str, raw: Mapping[str, Any], of: Marke
     kind = _order_type(raw)
     return OrderReport(
         venue=venue,
-        venue_order_id=str(raw["id"]),
+        venue_order_id=_present(raw["id"]),
         client_id=decode(exchange_id, raw.get("clientOrderId")),
         symbol=of.symbol,
         side=Side(raw["side"]),
@@ -234,7 +251,7 @@ def fill(venue: str, exchange_id: str, raw: Mapping[str, Any], of: Market, *, st
     return Fill(
         venue=venue,
         trade_id=f"{of.venue_id}:{raw['id']}",
-        venue_order_id=str(raw["order"]),
+        venue_order_id=_present(raw["order"]),
         client_id=decode(exchange_id, client_order_id),
         symbol=of.symbol,
         side=Side(raw["side"]),
@@ -246,6 +263,12 @@ def fill(venue: str, exchange_id: str, raw: Mapping[str, Any], of: Market, *, st
         maker={"maker": True, "taker": False}.get(raw.get("takerOrMaker") or ""),
         realised_pnl=None if of.is_spot else pnl,
     )
+
+
+def _present(identity: Any) -> str:
+    if not identity:
+        raise ValueError("an order without an id")
+    return str(identity)
 
 
 def _order_type(raw: Mapping[str, Any]) -> OrderType:

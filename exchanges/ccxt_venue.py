@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exchanges import ccxt_convert as convert
 from exchanges import ccxt_create, ccxt_lists
 from exchanges.ccxt_account import account_events
 from exchanges.ccxt_client import Credentials, call, make_client
-from exchanges.classify import Action
+from exchanges.classify import Action, Trace
 from exchanges.client_ids import encode
 from exchanges.port import (
     AccountEvent,
@@ -28,7 +28,6 @@ from exchanges.port import (
     Fill,
     Funding,
     Market,
-    NotFound,
     OrderReport,
     OrderRequest,
     Position,
@@ -42,6 +41,8 @@ from exchanges.venue_traits import traits_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from decimal import Decimal
+
+Result = TypeVar("Result")
 
 _CLOCK_LOOKS = 3
 
@@ -136,8 +137,11 @@ class CcxtVenue:
         if self._authenticated:
             await self.fetch_balances()
             if self.exchange_id == "okx":
-                answer = await self._call(Action.READ, self.client.privateGetAccountConfig())
-                if answer["data"][0]["posMode"] != "net_mode":
+                mode = await self._read(
+                    self.client.privateGetAccountConfig(),
+                    lambda answer: answer["data"][0]["posMode"],
+                )
+                if mode != "net_mode":
                     raise Rejected("the account keeps longs and shorts apart: set it to net mode", venue=self.name)
 
     async def close(self) -> None:
@@ -146,9 +150,7 @@ class CcxtVenue:
 
     async def load_markets(self) -> Mapping[str, Market]:
         """Fetch the markets and their rules anew."""
-        raw = await self._call(Action.READ, self.client.load_markets(True))
-        markets = (convert.market(one) for one in raw.values())
-        self._markets = {market.symbol: market for market in markets if market is not None}
+        self._markets = await self._read(self.client.load_markets(True), convert.markets)
         return self._markets
 
     async def measure_clock(self) -> ClockOffset:
@@ -156,10 +158,10 @@ class CcxtVenue:
         looks = []
         for _ in range(_CLOCK_LOOKS):
             start, ours = self.monotonic(), self.utcnow()
-            theirs = await self._call(Action.READ, self.client.fetch_time())
+            theirs = await self._read(self.client.fetch_time(), convert.utc)
             trip = self.monotonic() - start
             middle = ours + timedelta(seconds=trip / 2)
-            looks.append(ClockOffset((convert.utc(theirs) - middle).total_seconds(), trip / 2))
+            looks.append(ClockOffset((theirs - middle).total_seconds(), trip / 2))
         self._offset = min(looks, key=lambda look: look.uncertainty)
         return self._offset
 
@@ -169,15 +171,12 @@ class CcxtVenue:
 
     async def fetch_balances(self) -> Mapping[str, Balance]:
         """Return every coin with a non-zero total, by currency."""
-        raw = await self._call(Action.READ, self.client.fetch_balance())
-        return {coin: balance for coin, balance in convert.balances(raw).items() if balance.total}
+        balances = await self._read(self.client.fetch_balance(), convert.balances)
+        return {coin: balance for coin, balance in balances.items() if balance.total}
 
     async def fetch_positions(self) -> Mapping[str, Position]:
         """Return the open positions by symbol."""
-        rows = await self._call(Action.READ, self.client.fetch_positions())
-        positions = (
-            convert.position(row, self._markets[row["symbol"]]) for row in rows if row["symbol"] in self._markets
-        )
+        positions = await self._read(self.client.fetch_positions(), lambda rows: convert.positions(rows, self._markets))
         return {position.symbol: position for position in positions if position.quantity}
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
@@ -187,35 +186,39 @@ class CcxtVenue:
             groups.setdefault(self.market(symbol).kind, []).append(symbol)
         quotes: dict[str, Quote] = {}
         for group in groups.values():
-            rows = await self._call(Action.READ, self.client.fetch_tickers(group))
-            received = self.monotonic()
-            for row in rows.values():
-                quote = convert.quote(row, self.market(row["symbol"]), received)
-                if quote is not None:
-                    quotes[quote.symbol] = quote
+            quotes |= await self._read(
+                self.client.fetch_tickers(group),
+                lambda rows: convert.quotes(rows.values(), self._markets, self.monotonic()),
+            )
         return quotes
 
     async def fetch_bars(self, symbol: str, seconds: int, limit: int) -> Sequence[Bar]:
         """Return up to `limit` of the latest closed bars, oldest first."""
-        return await ccxt_lists.bars(self, symbol, seconds, limit)
+        return await self._read_list(ccxt_lists.bars(self, symbol, seconds, limit))
 
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
         """Return the present funding rates of the swaps among `symbols`."""
         swaps = [symbol for symbol in symbols if not self.market(symbol).is_spot]
         if not swaps:
             return {}
-        rows = await self._call(Action.READ, self.client.fetch_funding_rates(swaps))
-        return {symbol: convert.funding(row) for symbol, row in rows.items() if symbol in swaps}
+        return await self._read(
+            self.client.fetch_funding_rates(swaps),
+            lambda rows: {symbol: convert.funding(row) for symbol, row in rows.items() if symbol in swaps},
+        )
 
     async def fetch_fees(self, symbols: Sequence[str]) -> Mapping[str, tuple[Decimal, Decimal]]:
         """Return this account's (maker, taker) fee rates by symbol."""
-        return await ccxt_lists.fees(self, symbols)
+        return await self._read_list(ccxt_lists.fees(self, symbols))
 
     async def create_orders(
         self, requests: Sequence[OrderRequest], deadline: float | None = None
     ) -> Sequence[Acknowledgement]:
-        """Send one request for up to `batch_limit` orders, once; one answer per row, in their order."""
-        return await ccxt_create.create(self, requests, self._deadline if deadline is None else deadline)
+        """Send one request for up to `batch_limit` orders, once; one answer per row, in their order.
+
+        A `deadline` beyond the venue's own setting is cut to that, so that `request_lifetime` holds.
+        """
+        within = self._deadline if deadline is None else min(deadline, self._deadline)
+        return await ccxt_create.create(self, requests, within)
 
     async def cancel_order(self, symbol: str, client_id: str, venue_order_id: str | None) -> None:
         """Ask for a cancel; `NotFound` where it is already done or unknown."""
@@ -225,32 +228,28 @@ class CcxtVenue:
     async def fetch_order(self, symbol: str, client_id: str, venue_order_id: str | None) -> OrderReport:
         """Look an order up, by the venue's id where known, else by client id; or raise `NotFound`."""
         if venue_order_id is None and not self.traits.finds_client_id:
-            return await ccxt_lists.search(self, symbol, client_id)
-        theirs = encode(self.exchange_id, client_id)
-        params = {} if venue_order_id else {"clientOrderId": theirs}
-        raw = await self._call(Action.READ, self.client.fetch_order(venue_order_id, symbol, params))
-        if not raw.get("id"):
-            raise Unavailable(f"an unreadable answer about order {client_id}", venue=self.name)
-        report = self.report(raw)
+            return await self._read_list(ccxt_lists.search(self, symbol, client_id))
+        params = {} if venue_order_id else {"clientOrderId": encode(self.exchange_id, client_id)}
+        report = await self._read(self.client.fetch_order(venue_order_id, symbol, params), self.report)
         if report is None or report.client_id not in {None, client_id}:
-            raise NotFound(f"the venue answered about another order than {client_id}", venue=self.name)
+            raise Unavailable(f"the venue answered about another order than {client_id}", venue=self.name)
         return report
 
     async def fetch_open_orders(self) -> Sequence[OrderReport]:
         """Return all open orders of the account."""
-        return await ccxt_lists.open_orders(self)
+        return await self._read_list(ccxt_lists.open_orders(self))
 
     async def fetch_closed_orders(self, since: datetime) -> Sequence[OrderReport]:
         """Return orders that ended since then: filled, canceled and expired."""
-        return await ccxt_lists.closed_orders(self, since)
+        return await self._read_list(ccxt_lists.closed_orders(self, since))
 
     async def fetch_fills(self, since: datetime) -> Sequence[Fill]:
         """Return all fills of the account since then, oldest first, every page of them."""
-        return await ccxt_lists.fills(self, since)
+        return await self._read_list(ccxt_lists.fills(self, since))
 
     async def fetch_cash_flows(self, since: datetime) -> Sequence[CashFlow]:
         """Return funding, deposits, withdrawals and transfers since then, oldest first."""
-        return await ccxt_lists.cash_flows(self, since)
+        return await self._read_list(ccxt_lists.cash_flows(self, since))
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Set the leverage of a derivative in cross margin."""
@@ -292,8 +291,23 @@ class CcxtVenue:
         return convert.fill(self.name, self.exchange_id, raw, market, streamed=streamed)
 
     async def _call(self, action: Action, request: Awaitable[Any]) -> Any:
+        return await self._named(call(self.client, action, request))
+
+    async def _read(self, request: Awaitable[Any], read: Callable[[Any], Result]) -> Result:
+        """Await a request and read its answer; what cannot be read counts as no answer."""
+
+        async def answer() -> Result:
+            return read(await request)
+
+        return await self._named(call(self.client, Action.READ, answer()))
+
+    async def _read_list(self, rows: Awaitable[Result]) -> Result:
+        """Await a list that takes several requests."""
+        return await self._named(call(self.client, Action.READ, rows, Trace(sent=True)))
+
+    async def _named(self, answer: Awaitable[Result]) -> Result:
         try:
-            return await call(self.client, action, request)
+            return await answer
         except VenueError as error:
             error.venue = self.name
             raise

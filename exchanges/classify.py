@@ -227,5 +227,7 @@ def _code(text: str) -> str | None:
 
 
 def _message(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    if not isinstance(error, ccxt.BaseError):
+        text = f"an answer that cannot be read: {type(error).__name__} {text}"
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
