@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import orjson
 from aiohttp import web
 
 from daemon.page.document import live_parts
+from daemon.page.sections import SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from daemon.page.html import Html
     from daemon.view import StatusView
 
 PATIENCE: Final = 10.0  # seconds a viewer may take to receive what it was sent
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A view's sections as they looked in one second."""
+
+    view: StatusView
+    second: int
+    sections: Mapping[str, Html]
+
+
 class LiveParts:
-    """Sends each viewer the parts of the page that changed since it was last sent any.
+    """Draws the page's sections, and sends each viewer those that changed since it was last sent any.
 
     Every viewer has a loop of its own and holds up no other: one that does not read is dropped, and nothing
-    is queued for it. The page is drawn once for all of them.
+    is queued for it.
     """
 
     def __init__(
@@ -40,7 +52,8 @@ class LiveParts:
         self._most_viewers = most_viewers
         self._viewers = 0
         self._closing = asyncio.Event()
-        self._drawn: tuple[StatusView, int, Mapping[str, str]] | None = None
+        self._drawing = asyncio.Lock()
+        self._last: Drawn | None = None
 
     @property
     def viewers(self) -> int:
@@ -69,10 +82,24 @@ class LiveParts:
             self._viewers -= 1
         return response
 
+    async def drawn(self) -> Drawn:
+        """Return the newest view with its sections, drawn once for all who ask in the same second."""
+        async with self._drawing:
+            view, now = self._view(), self._clock()
+            second = int(now.timestamp())
+            if self._last is None or self._last.view is not view or self._last.second != second:
+                sections = {}
+                for name, (_, draw) in SECTIONS.items():
+                    sections[name] = draw(view, now)
+                    await asyncio.sleep(0)  # whatever else is due goes first: a page must not hold up a trade
+                self._last = Drawn(view, second, sections)
+            return self._last
+
     async def _stream(self, response: web.StreamResponse) -> None:
         sent: Mapping[str, str] = {}
         while not self._closing.is_set():
-            parts = self._parts()
+            drawn = await self.drawn()
+            parts = live_parts(drawn.view, drawn.sections)
             changed = {name: markup for name, markup in parts.items() if sent.get(name) != markup}
             event = b"parts" if changed else b"beat"
             async with asyncio.timeout(PATIENCE):
@@ -83,10 +110,3 @@ class LiveParts:
                     await self._closing.wait()
             except TimeoutError:
                 continue
-
-    def _parts(self) -> Mapping[str, str]:
-        view, now = self._view(), self._clock()
-        second = int(now.timestamp())
-        if self._drawn is None or self._drawn[0] is not view or self._drawn[1] != second:
-            self._drawn = view, second, live_parts(view, now)
-        return self._drawn[2]

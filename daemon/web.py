@@ -88,7 +88,8 @@ def create_app(
     live = LiveParts(view, clock, period=period, most_viewers=most_viewers)
 
     async def status(_: web.Request) -> web.Response:
-        return page(status_page(view(), clock()))
+        drawn = await live.drawn()
+        return page(status_page(drawn.view, drawn.sections))
 
     async def decision(request: web.Request) -> web.Response:
         name = request.match_info["id"]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 from daemon.page.html import Child, Html, join, tag
 from daemon.page.numbers import moment, relative, write
 from daemon.page.parts import Heading, badge, code, facts, table
-from daemon.page.sections import SECTIONS, render
+from daemon.page.sections import SECTIONS
 from daemon.view import Mode, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from daemon.view import Explanation, Instance, StatusView, Table
@@ -19,9 +20,8 @@ RELOAD_WITHOUT_SCRIPT: Final = 10  # seconds
 KEEL: Final = "M3 8h18c-1 6-4 9-9 13C7 17 4 14 3 8Zm8-6h2v5h-2Z"
 
 
-def status_page(view: StatusView, now: datetime) -> Html:
-    """Return the status page; it is complete without its script, which only keeps it new."""
-    content = render(view, now)
+def status_page(view: StatusView, content: Mapping[str, Html]) -> Html:
+    """Return the status page with its sections; it is complete without its script, which only renews it."""
     sections = [
         tag(
             "section",
@@ -44,9 +44,9 @@ def status_page(view: StatusView, now: datetime) -> Html:
     )
 
 
-def live_parts(view: StatusView, now: datetime) -> dict[str, str]:
+def live_parts(view: StatusView, content: Mapping[str, Html]) -> dict[str, str]:
     """Return what the page's script may have to swap, by name."""
-    return {**render(view, now), "time": f"As of {moment(view.as_of)}", "title": title(view)}
+    return {**content, "time": f"As of {moment(view.as_of)}", "title": title(view)}
 
 
 def title(view: StatusView) -> str:

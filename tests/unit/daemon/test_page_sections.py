@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.page.document import decision_page, live_parts, missing_page, status_page
+from daemon.page.document import decision_page, live_parts, missing_page
+from daemon.page.document import status_page as status_page_of
 from daemon.page.glance import checks
 from daemon.page.html import VOID
 from daemon.page.sections import SECTIONS, render
@@ -68,6 +69,10 @@ def empty(view: StatusView) -> StatusView:
         feeds=(),
         venue=replace(view.venue, connections=(), clock_offset=None, clock_uncertainty=None),
     )
+
+
+def status_page(view: StatusView, now: datetime) -> str:
+    return status_page_of(view, render(view, now))
 
 
 def without(value: Any, *names: str) -> Any:
@@ -190,7 +195,8 @@ def test_live_money_is_told_from_simulated() -> None:
 
 
 def test_what_did_not_change_is_drawn_the_same() -> None:
-    before, after = live_parts(example(), NOW), live_parts(replace(example(), unknown_intents=3), NOW)
+    view, changed = example(), replace(example(), unknown_intents=3)
+    before, after = (live_parts(each, render(each, NOW)) for each in (view, changed))
     assert {name for name in before if before[name] != after[name]} == {"status"}
 
 

@@ -253,6 +253,15 @@ async def dropped(desk: Desk, stream: AsyncIterator[tuple[str, dict[str, str]]],
                 return
 
 
+async def test_a_view_is_drawn_once_for_all_who_ask_in_the_same_second() -> None:
+    desk = Desk()
+    parts = live.LiveParts(lambda: desk.view, desk.clock)
+    first, *others = await asyncio.gather(*(parts.drawn() for _ in range(5)))
+    assert all(other is first for other in others)
+    desk.now = desk.view.as_of + timedelta(seconds=1)
+    assert await parts.drawn() is not first
+
+
 async def test_stopping_does_not_wait_for_open_pages() -> None:
     async with aiohttp.ClientSession() as client:
         async with serving(Desk(), period=60) as server:
