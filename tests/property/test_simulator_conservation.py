@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exchanges.simulator.core.events import Event
 from exchanges.simulator.core.exchange import Exchange
 from exchanges.simulator.core.instruments import Instrument, InstrumentState
 from exchanges.simulator.core.refusals import Refused
@@ -27,6 +27,10 @@ from exchanges.simulator.core.values import (
     SizeUnit,
 )
 from exchanges.simulator.prices.mirror import MirrorSource
+
+if TYPE_CHECKING:
+    from exchanges.simulator.core.events import Event
+    from exchanges.simulator.core.positions import PositionState
 
 START_MS = 1_790_000_000_000
 INSTRUMENTS = [spot("BTC", 50_000), swap("BTC", 50_000), spot("DOGE", 0.2), swap("DOGE", 0.2)]
@@ -87,7 +91,7 @@ class Trading(RuleBasedStateMachine):
         self.exchange, self.prices = exchange()
         self.twin, self.twin_prices = exchange()
         self.mids = dict(PRICE)
-        self.flows = {coin: ZERO for coin in ("USDT", "BTC", "DOGE")}
+        self.flows = dict.fromkeys(("USDT", "BTC", "DOGE"), ZERO)
         for cash in ACCOUNTS.values():
             for coin, amount in cash.items():
                 self.flows[coin] += amount
@@ -173,8 +177,8 @@ class Trading(RuleBasedStateMachine):
         for prices in (self.prices, self.twin_prices):
             assert prices.push(name, mid * 0.9999, 2_000 / mid, mid * 1.0001, 2_000 / mid, now)
         self.both("advance", now)
-        for name, account in self.exchange.accounts.items():
-            ratio = self.exchange.summary(name).margin_ratio
+        for owner, account in self.exchange.accounts.items():
+            ratio = self.exchange.summary(owner).margin_ratio
             assert ratio is None or ratio >= 1
             assert account.positions or account.cash["USDT"] >= 0
 
@@ -195,6 +199,10 @@ class Trading(RuleBasedStateMachine):
             state = InstrumentState.SUSPEND if number % 4 == 0 else InstrumentState.LIVE
             self.both("set_state", instrument.inst_id, state)
 
+    def all_positions(self) -> list[dict[str, PositionState]]:
+        """The house's positions and everybody's."""
+        return [self.exchange.house.positions, *(each.positions for each in self.exchange.accounts.values())]
+
     @invariant()
     def traces_agree(self) -> None:
         events = self.exchange.drain()
@@ -211,19 +219,16 @@ class Trading(RuleBasedStateMachine):
         for account in self.exchange.accounts.values():
             for coin, cash in account.cash.items():
                 totals[coin] += cash
-        for owner in (house, *self.exchange.accounts.values()):
-            for inst_id, state in owner.positions.items():
+        for positions in self.all_positions():
+            for inst_id, state in positions.items():
                 totals["USDT"] += state.unrealised(self.exchange.market.mark(inst_id))
         assert totals == self.flows
 
     @invariant()
     def positions_net_to_zero(self) -> None:
-        owners = (self.exchange.house, *self.exchange.accounts.values())
         for instrument in INSTRUMENTS:
-            assert (
-                sum(owner.positions[i].lots for owner in owners for i in owner.positions if i == instrument.inst_id)
-                == 0
-            )
+            states = (positions.get(instrument.inst_id) for positions in self.all_positions())
+            assert sum(state.lots for state in states if state) == 0
 
     @invariant()
     def holds_are_what_open_orders_hold(self) -> None:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from exchanges.simulator.core.instruments import Instrument, InstrumentKind
+from exchanges.simulator.core.instruments import MONEY_DIGITS, Instrument, InstrumentKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 QUOTE = "USDT"
 LIST_MS = 1_577_836_800_000
@@ -117,9 +121,9 @@ def power(exponent: int) -> Decimal:
     return Decimal(10**exponent) if exponent >= 0 else Decimal(1).scaleb(exponent)
 
 
-def spot(base: str, price: float, code: int = 0, list_ms: int = LIST_MS) -> Instrument:
-    """Return a spot market against USDT with rules that suit the price."""
-    magnitude = math.floor(math.log10(price))
+def spot(base: str, price: float, lowest: float | None = None, code: int = 0, list_ms: int = LIST_MS) -> Instrument:
+    """Return a spot market against USDT whose lots suit the price, and its tick the lowest price to come."""
+    tick = _tick_power(lowest or price)
     coins = round(-math.log10(price))
     return Instrument(
         inst_id=f"{base}-{QUOTE}",
@@ -127,23 +131,23 @@ def spot(base: str, price: float, code: int = 0, list_ms: int = LIST_MS) -> Inst
         base=base,
         quote=QUOTE,
         settle=QUOTE,
-        tick_size=_tick(magnitude),
-        lot_size=power(min(coins - 3, 0)),
-        min_size=power(coins),
+        tick_size=power(tick),
+        lot_size=power(max(min(coins - 3, 0), -MONEY_DIGITS - tick)),
+        min_size=power(max(coins, -MONEY_DIGITS - tick)),
         list_ms=list_ms,
         code=code,
     )
 
 
-def swap(base: str, price: float, code: int = 0, list_ms: int = LIST_MS) -> Instrument:
-    """Return a linear perpetual against USDT with rules that suit the price."""
+def swap(base: str, price: float, lowest: float | None = None, code: int = 0, list_ms: int = LIST_MS) -> Instrument:
+    """Return a linear perpetual against USDT whose contract suits the price, and its tick the lowest price to come."""
     return Instrument(
         inst_id=f"{base}-{QUOTE}-SWAP",
         kind=InstrumentKind.SWAP,
         base=base,
         quote=QUOTE,
         settle=QUOTE,
-        tick_size=_tick(math.floor(math.log10(price))),
+        tick_size=power(_tick_power(lowest or price)),
         lot_size=power(-2),
         min_size=power(-2),
         contract_value=power(round(math.log10(300 / price))),
@@ -153,16 +157,17 @@ def swap(base: str, price: float, code: int = 0, list_ms: int = LIST_MS) -> Inst
     )
 
 
-def _tick(magnitude: int) -> Decimal:
-    return power(magnitude - (5 if magnitude >= 3 else 4))
+def _tick_power(price: float) -> int:
+    magnitude = math.floor(math.log10(price))
+    return magnitude - (5 if magnitude >= 3 else 4)
 
 
-def universe(prices: dict[str, float] | None = None) -> list[Instrument]:
+def universe(ranges: Mapping[str, tuple[float, float]] | None = None) -> list[Instrument]:
     """Return a spot market and a swap per coin, spot first.
 
     Args:
-        prices: Price by coin; the default coins where not given.
+        ranges: (Price, lowest price to come) by coin; the default coins where not given.
     """
-    chosen = prices or {coin.name: coin.price for coin in COINS}
-    makers = [(make, base, price) for make in (spot, swap) for base, price in chosen.items()]
-    return [make(base, price, FIRST_CODE + number) for number, (make, base, price) in enumerate(makers)]
+    chosen = ranges or {coin.name: (coin.price, coin.price) for coin in COINS}
+    makers = [(make, base, *prices) for make in (spot, swap) for base, prices in chosen.items()]
+    return [make(base, price, lowest, FIRST_CODE + number) for number, (make, base, price, lowest) in enumerate(makers)]
