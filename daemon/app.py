@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from daemon.clock import Clock
     from daemon.config import Settings
+    from daemon.decision import Decision
     from daemon.lease import Lease
     from exchanges.ccxt_client import Credentials
 
@@ -103,8 +104,11 @@ class App:
         self._on_ready = on_ready
         self._url = ""
 
-    async def run(self) -> None:
+    async def run(self, plan: asyncio.Future[Decision] | None = None) -> None:
         """Start, trade until `stop` is set, and end in order.
+
+        Args:
+            plan: where given, decide once, hand the decision over here, and neither write, send nor serve anything.
 
         Raises:
             StoreError: the database cannot be used; the message says what to do.
@@ -121,11 +125,12 @@ class App:
             await self._take_lease(writer, alone=alone)
             stack.push_async_callback(self._give_lease_back, writer)
             stack.push_async_callback(self.venue.close)
-            await self._serve(stack)
+            if plan is None:
+                await self._serve(stack)
             stack.push_async_callback(self._supervisor.stop)
             self._supervisor.start("lease", self._keep_lease(writer))
             self._supervisor.start("loop lag", watch_loop(self.metrics))
-            self._supervisor.start("trading", self._trade(writer))
+            self._supervisor.start("trading", self._trade(writer, plan))
             await self._supervisor.watch(self.stop)
             self.stage, self.ready = "stopping", False
             log.info("stopping")
@@ -170,7 +175,7 @@ class App:
         self._url = server.url
         self._supervisor.start("status", board.run())
 
-    async def _trade(self, writer: Writer) -> None:
+    async def _trade(self, writer: Writer, plan: asyncio.Future[Decision] | None) -> None:
         await self._open_venue()
         engine = Engine(self.settings, self.venue, writer, self.clock, self.metrics, self.held_lease)
         self.engine = engine
@@ -183,6 +188,11 @@ class App:
         await self._patiently("reading fees", engine.observer.refresh)
         self.stage = "recovering"
         await engine.books.recover()
+        await engine.first_quotes()
+        if plan is not None:
+            plan.set_result((await engine.cycler.look(Trigger.COMMAND))[1])
+            await self.stop.wait()
+            return
         run("books", engine.keep_books())
         run("slow facts", engine.refresh_slow_facts())
         freeze_garbage()

@@ -11,6 +11,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from daemon.ledger import fill_delta
+from daemon.snapshot import Standing
+from daemon.store import current_halt
 from daemon.store_ledger import record_fill
 from daemon.store_orders import mark_sent, record_event
 from exchanges.orders import Accepted, Filled, ForeignEvent, NoAnswer, Refused, Reported, apply
@@ -19,6 +21,8 @@ from exchanges.port import Conclusion
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+
+    from sqlalchemy import Connection
 
     from daemon.clock import Clock
     from daemon.lease import Lease
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED = 2_000
+
+
+class HaltedError(Exception):
+    """The breaker was tripped: what has not left stays here."""
 
 
 class Desk:
@@ -106,13 +114,14 @@ class Desk:
         The request is not cancelled with the caller: its answer is waited for, and applied.
 
         Raises:
+            HaltedError: the breaker was tripped since the decision; nothing was sent.
             LeaseLostError: the lease is not held long enough; nothing was sent.
             StoreError: the mark could not be committed; nothing was sent.
         """
         await asyncio.shield(asyncio.ensure_future(self._send(orders, lease)))
 
     async def _send(self, orders: Sequence[Order], lease: Lease) -> None:
-        sent = await self._writer.run(mark_sent, orders, lease, self._clock.utcnow(), self._lease_margin)
+        sent = await self._writer.run(_mark_unless_halted, orders, lease, self._clock.utcnow(), self._lease_margin)
         for order in sent:
             self._keep(order)
         started = self._clock.monotonic()
@@ -202,6 +211,16 @@ class Desk:
             self._metrics.order_ended(after.state.value)
         if after.late and not before.late:
             log.error("order %s: the venue contradicts its end (%s): applied", after.client_id, after.state.value)
+
+
+def _mark_unless_halted(
+    connection: Connection, orders: Sequence[Order], lease: Lease, at: datetime, margin: float
+) -> list[Order]:
+    """Mark orders as SENT, in one transaction with a look at the breaker: once a halt is committed, nothing leaves."""
+    halt = current_halt(connection)
+    if halt is not None and halt.state is Standing.HALTED:
+        raise HaltedError(halt.reason)
+    return mark_sent(connection, orders, lease, at, margin)
 
 
 def _concluded(answer: Acknowledgement) -> Event:

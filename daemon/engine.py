@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 RECONCILE_EVERY = 20.0
 CLOCK_EVERY = 60.0
 SLOW_FACTS_EVERY = 300.0
+FIRST_QUOTES_WITHIN = 10.0
 
 
 @dataclass(slots=True)
@@ -121,6 +122,15 @@ class Engine:
         seconds = round(own.warm_up_interval / self.settings.venue.time_scale)
         for bars in await self.feed.warm_up(seconds, own.warm_up_bars):
             self.board.add(bars)
+
+    async def first_quotes(self) -> None:
+        """Wait until every symbol has a quote, but not for ever: a market may be silent."""
+        give_up = self.clock.monotonic() + FIRST_QUOTES_WITHIN
+        while self.clock.monotonic() < give_up:
+            if all(self.feed.quote(symbol) is not None for symbol in self.feed.symbols):
+                return
+            await self.clock.sleep(0.02)
+        log.warning("some markets have no quote after %.0f s: going on without them", FIRST_QUOTES_WITHIN)
 
     async def cycles(self) -> None:
         """Run a cycle at each call, until cancelled."""

@@ -12,19 +12,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from daemon.book import mid
+from daemon.desk import HaltedError
 from daemon.gate import ask, limits_of, market_state
 from daemon.sizing import fit_to_cash, to_decimal
 from daemon.store_decisions import Intent, add_intents
 from daemon.store_ledger import load_ledger
+from daemon.store_orders import load_orders
 from exchanges.algorithms import Outcome, Place, Wait, marketable_limit
 from exchanges.client_ids import client_id
-from exchanges.orders import Denied, Order, apply, plan
+from exchanges.order_table import State
+from exchanges.orders import Denied, Dropped, Order, apply, plan
 from exchanges.port import ZERO, OrderRequest
 from risk.limits import Holding
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
-    from decimal import Decimal
 
     from daemon.clock import Clock
     from daemon.config import Settings
@@ -110,12 +112,23 @@ class Executor:
             StoreError: nothing may be sent that cannot be written first.
         """
         execution = Execution(decision, {one.symbol: one for one in snapshot.instruments}, state)
-        for phase in (0, 1):
-            legs = [leg for leg in decision.legs if leg.phase == phase]
-            if phase and legs:
-                legs = await self._fitted(legs, execution)
-            await self._phase([self._start(leg) for leg in legs], execution, lease)
+        try:
+            for phase in (0, 1):
+                legs = [leg for leg in decision.legs if leg.phase == phase]
+                if phase and legs:
+                    legs = await self._fitted(legs, execution)
+                await self._phase([self._start(leg) for leg in legs], execution, lease)
+        except HaltedError as error:
+            log.warning("halted while trading %s, nothing more is sent: %s", decision.id, error)
+            await self._drop_unsent(decision)
         return execution
+
+    async def _drop_unsent(self, decision: Decision) -> None:
+        """End the orders of a decision that were written and never left."""
+        records = await self._writer.run(load_orders, states=[State.PLANNED], decision_id=decision.id)
+        self._desk.adopt(record.order for record in records)
+        for record in records:
+            await self._desk.apply(record.order.client_id, Dropped("halted before it was sent"))
 
     def _start(self, leg: Leg) -> _Run:
         own = self._settings.execution
@@ -259,8 +272,3 @@ class Executor:
             free_quote=float(free),
             open_orders=len(self._desk.live),
         )
-
-
-def turnover(decision: Decision) -> Decimal:
-    """Return the notional of all legs, at the prices that the decision saw."""
-    return sum((leg.notional for leg in decision.legs), start=ZERO)

@@ -1,0 +1,83 @@
+"""What the commands that build a whole service share: secrets read, the application made, signals heard."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from daemon.app import App, HeldElsewhereError, MissingMarketsError
+from daemon.clock import Clock
+from daemon.commands.common import engine_of
+from daemon.database import writing
+from daemon.secrets import read_secret
+from exchanges.ccxt_client import Credentials
+from exchanges.port import Denied, VenueError
+from migrations import revisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.config import Settings
+    from daemon.logs import Redactor
+    from daemon.supervise import TaskEndedError
+
+
+def make_tables(settings: Settings) -> None:
+    """Make the tables of a database that has none; one that has some is only ever upgraded by `keelward db upgrade`."""
+    engine = engine_of(settings)
+    try:
+        with writing(engine) as connection:
+            if revisions.current(connection) is None:
+                revisions.upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def make_app(settings: Settings, redactor: Redactor, on_ready: Callable[[str], None] | None = None) -> App:
+    """Return the application of a configuration, its secrets read and struck out of every log.
+
+    Raises:
+        SecretError: a secret cannot be read.
+    """
+    own = settings.venue
+    key, secret = read_secret(own.api_key, os.environ), read_secret(own.secret, os.environ)
+    passphrase = None if own.passphrase is None else read_secret(own.passphrase, os.environ)
+    password = None if settings.store.password is None else read_secret(settings.store.password, os.environ)
+    redactor.protect(one for one in (key, secret, passphrase, password) if one is not None)
+    credentials = Credentials(key.reveal(), secret.reveal(), "" if passphrase is None else passphrase.reveal())
+    return App(
+        settings,
+        credentials,
+        Clock(),
+        password=None if password is None else password.reveal(),
+        on_ready=on_ready,
+    )
+
+
+async def until_signal(app: App) -> None:
+    """Run the application until SIGTERM or SIGINT; a second signal ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if app.stop.is_set():
+            os._exit(130)  # start is recovery: to end in the middle of anything is safe
+        app.stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await app.run()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def root_of(error: TaskEndedError) -> BaseException:
+    """Return what ended a task, if it is something that an operator can act on; else the ending itself."""
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    known = (VenueError, Denied, HeldElsewhereError, MissingMarketsError)
+    return cause if isinstance(cause, known) else error
