@@ -60,7 +60,8 @@ async def _decide(app: App) -> Decision:
     """Run the start path up to the first decision, and stop there."""
     found: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
     service = asyncio.create_task(app.run(plan=found))
-    await asyncio.wait({service, found}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[None] | asyncio.Future[Decision]] = {service, found}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     app.stop.set()
     await service
     return found.result()
@@ -68,31 +69,34 @@ async def _decide(app: App) -> Decision:
 
 def _show(decision: Decision) -> None:
     say(f"{decision.outcome.value}: {decision.sentence}")
-    say(
-        f"equity {amount(decision.equity)}, cash {amount(decision.cash)}, expected cost {amount(decision.expected_cost)}"
-    )
+    cost = amount(decision.expected_cost)
+    say(f"equity {amount(decision.equity)}, cash {amount(decision.cash)}, expected cost {cost}")
     say()
     if decision.lines:
-        heads = ("instrument", "held", "weight", "target", "region", "planned")
-        rows = [
-            (
-                line.symbol,
-                exact(line.quantity),
-                f"{line.weight:.2%}",
-                f"{line.target:.2%}",
-                f"{line.low:.2%} to {line.high:.2%}",
-                f"{line.planned:.2%}",
-            )
-            for line in decision.lines
-        ]
-        table(heads, rows, right=("held", "weight", "target", "region", "planned"))
+        table(
+            ("instrument", "held", "weight", "target", "region", "planned"),
+            [
+                (
+                    line.symbol,
+                    exact(line.quantity),
+                    f"{line.weight:.2%}",
+                    f"{line.target:.2%}",
+                    f"{line.low:.2%} to {line.high:.2%}",
+                    f"{line.planned:.2%}",
+                )
+                for line in decision.lines
+            ],
+            right=("held", "weight", "target", "region", "planned"),
+        )
         say()
     if decision.legs:
-        heads = ("order", "side", "quantity", "price cap", "expected cost")
-        rows = [
-            (leg.symbol, leg.side.value, exact(leg.quantity), exact(leg.price_cap), amount(leg.expected_cost))
-            for leg in decision.legs
-        ]
-        table(heads, rows, right=("quantity", "price cap", "expected cost"))
+        table(
+            ("order", "side", "quantity", "price cap", "expected cost"),
+            [
+                (leg.symbol, leg.side.value, exact(leg.quantity), exact(leg.price_cap), amount(leg.expected_cost))
+                for leg in decision.legs
+            ],
+            right=("quantity", "price cap", "expected cost"),
+        )
     for refusal in decision.refusals:
         say(f"refused by {refusal.code}: {refusal.sentence}")
