@@ -87,6 +87,9 @@ def test_scaling_the_weights_back_changes_nothing() -> None:
     estimate = fed(returns, seconds, half_life=500.0)  # several hundred half-lives
     assert seconds.sum() / 500.0 > 200
     np.testing.assert_allclose(estimate.covariance(), pairwise(returns, seconds, 500.0), rtol=1e-10)
+    ends = np.cumsum(seconds)
+    weight = (1.0 - 0.5 ** (seconds / 500.0)) * 0.5 ** ((ends[-1] - ends) / 500.0)
+    assert estimate.effective_observations[0] == pytest.approx(weight.sum() ** 2 / (weight**2).sum())
 
 
 @pytest.mark.parametrize("half_lives", [60.0, 100.0, 5_000.0, 1e9])
