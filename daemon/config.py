@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import URL, make_url
 
@@ -32,8 +32,8 @@ LARGEST_FILE = 1_000_000
 class Settings(Section):
     """A whole configuration. Durations are in seconds, weights fractions of equity, times as each key says."""
 
-    portfolio: Portfolio
-    venue: Venue
+    portfolio: Portfolio = Field(description="What the portfolio is made of.")
+    venue: Venue = Field(description="The account at an exchange.")
     market_data: MarketData = section("Streams of prices and the bars made from them.", MarketData)
     signals: Signals = section("How volatility, correlation and expected returns are measured.", Signals)
     optimiser: Optimiser = section("The convex problem.", Optimiser)
@@ -166,7 +166,7 @@ def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"Number out of range: {text[:20]}") from None
+        return Decimal("Infinity")  # beyond any exponent: refused with its key and line, as not finite
 
 
 def _parse(file: Path, text: str) -> tuple[dict[str, Any], Positions]:

@@ -126,7 +126,10 @@ def syntax_problems(error: Exception, text: str, file: str) -> list[Problem]:
     reason = PLACE.sub("", message)
     was, must = SYNTAX.get(reason, (f"not TOML ({printable(reason)})", "TOML"))
     if place is None:
-        return [Problem(file, None, (), None, was, must)]
+        # Python itself refuses to read a whole number this long, and does not say where it stands.
+        long = re.search(r"\d[\d_]{4000}", text)
+        line = None if long is None else text.count("\n", 0, long.start()) + 1
+        return [Problem(file, line, (), None, was, must)]
     line = int(place[1]) if place[1] else max(1, text.count("\n") + (not text.endswith("\n")))
     where = f"at column {place[2]}" if place[2] else "at the end of the file"
     return [Problem(file, line, (), None, f"{was} {where}", must)]

@@ -155,7 +155,8 @@ class _Scanner:
             self.at += 1
             self.inline_table(path)
         else:
-            match = STRING.match(self.text, self.at) or SCALAR.match(self.text, self.at)
+            pattern = STRING if self.peek('"') or self.peek("'") else SCALAR
+            match = pattern.match(self.text, self.at)
             if match is None:
                 raise self.error("no value")
             self.at = match.end()

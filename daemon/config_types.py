@@ -57,6 +57,8 @@ def _exact(value: object) -> Decimal:
     number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite() or math.isinf(float(number)):
         raise mismatch("not finite")
+    if number and not float(number):
+        raise mismatch("too small to be told from 0")
     return number
 
 
