@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from risk.portfolio.problem import Limit, Numbers, Quadratic, Structure, Variables, parts
-from risk.portfolio.solvers import Clarabel, Cones, Piqp, Program, Solved, Solver, Status
+from risk.portfolio.solvers import Clarabel, Cones, Piqp, Program, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,14 @@ class LimitRows:
 
 
 class Compiled:
-    """One structure, ready to be solved for any numbers; not for use by two threads at once."""
+    """One structure, ready to be solved for any numbers; not for use by two threads at once.
+
+    Attributes:
+        program: What the solvers solve; `refill` puts numbers into it.
+        solvers: To be tried in this order.
+        weights: Where the weights stand among the program's variables.
+        limits: Where each limit stands among its rows.
+    """
 
     def __init__(self, structure: Structure) -> None:
         variables = Variables(structure)
@@ -72,8 +79,8 @@ class Compiled:
             cones=_cones(program.cone_dims),
             fixed=self._fixed,
         )
-        self._solver: Solver = (Piqp if self.program.cones.linear else Clarabel)(self.program)
-        self._second = Clarabel(self.program, scaled=True)
+        quick: Solver = (Piqp if self.program.cones.linear else Clarabel)(self.program)
+        self.solvers = (quick, Clarabel(self.program, careful=True))
 
     def _take_matrix(self, tensor: Any, height: int, size: int) -> Any:
         """Split cvxpy's tensor, whose rows are the entries of [A b] by column, into the maps of A and b."""
@@ -123,18 +130,6 @@ class Compiled:
         quadratic /= scale
         np.divide(program.linear, scale, out=program.linear)
         return scale
-
-    def solve(self, numbers: Numbers) -> tuple[Solved, float]:
-        """Solve for these numbers.
-
-        Returns:
-            The solver's answer and the scale of its objective and duals.
-        """
-        scale = self.refill(numbers)
-        solved = self._solver.solve()
-        if solved.status is Status.FAILED:
-            solved = self._second.solve()
-        return solved, scale
 
 
 def _cones(dims: Any) -> Cones:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,13 @@ def frozen_assets(problem: PortfolioProblem) -> BoolArray:
     """Return which assets may not be traded, shape (n,)."""
     frozen = problem.limits.frozen
     return np.zeros(len(problem.assets), dtype=np.bool_) if frozen is None else frozen
+
+
+def frictionless(problem: PortfolioProblem) -> PortfolioProblem:
+    """Return the problem with trades that cost nothing and are not limited."""
+    nothing = np.zeros(len(problem.assets))
+    costs = replace(problem.costs, fee=nothing, half_spread=nothing, impact=nothing)
+    return replace(problem, costs=costs, limits=replace(problem.limits, turnover=None))
 
 
 def prepare(problem: PortfolioProblem, linear: Array, impact: Array) -> Numbers:

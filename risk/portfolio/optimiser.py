@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from risk.portfolio.compiled import Compiled
 from risk.portfolio.conflicts import FROZEN, conflicts, label
 from risk.portfolio.inputs import least_trades
 from risk.portfolio.problem import TRADE, Numbers, Structure
-from risk.portfolio.solvers import Solved, Status
-from risk.portfolio.types import Binding, FactorCovariance, Inaccurate, Optimal, Outcome, Unbounded
+from risk.portfolio.solvers import Status
+from risk.portfolio.types import Binding, FactorCovariance, Inaccurate, Optimal, Unbounded
 from risk.portfolio.verify import TOLERANCE, violations
 
 if TYPE_CHECKING:
-    from risk.portfolio.types import Array, PortfolioProblem
+    from risk.portfolio.solvers import Solved
+    from risk.portfolio.types import Array, Outcome, PortfolioProblem, Refusal, Violation
 
 # How often trades below the least are put aside and the rest solved again.
 ROUNDS = 3
@@ -43,13 +44,10 @@ class Optimiser:
         return compiled
 
     def target(self, numbers: Numbers) -> Outcome:
-        """Return the best weights if trading cost nothing and turnover had no limit."""
+        """Return the best weights if trading cost nothing; for a problem without such costs and turnover."""
         compiled = self.compiled(numbers, trading=False)
-        solved, scale = compiled.solve(numbers)
-        if solved.status is not Status.SOLVED:
-            return _failure(compiled, numbers, solved)
-        weights = _within(solved.x[compiled.weights], numbers)
-        return _optimal(compiled, numbers, solved, scale, weights)
+        answer = _answer(compiled, numbers)
+        return _optimal(compiled, numbers, answer) if isinstance(answer, Answer) else answer
 
     def trade(self, numbers: Numbers) -> Outcome:
         """Return the best weights net of the amortised costs of going there.
@@ -60,26 +58,54 @@ class Optimiser:
         problem = numbers.problem
         now, least = problem.weights, least_trades(problem)
         compiled = self.compiled(numbers, trading=True)
-        first: Outcome | None = None
+        first: Optimal | None = None
         for _ in range(ROUNDS):
-            solved, scale = compiled.solve(numbers)
-            if solved.status is not Status.SOLVED:
-                return first or _failure(compiled, numbers, solved)
-            exact = _within(solved.x[compiled.weights], numbers)
-            trade = np.abs(exact - now)
+            answer = _answer(compiled, numbers)
+            if not isinstance(answer, Answer):
+                return first or answer
+            trade = np.abs(answer.weights - now)
             small = trade < least
-            weights = np.where(small, now, exact)
+            carried = replace(answer, weights=np.where(small, now, answer.weights))
             tolerance = TOLERANCE + float(np.max(trade[small], initial=0.0))
-            if not violations(problem, weights, tolerance):
-                return _optimal(compiled, numbers, solved, scale, weights)
-            broken = violations(problem, exact)
-            if broken:
-                return first or Inaccurate(solved.message, broken)
-            first = first or _optimal(compiled, numbers, solved, scale, exact)
-            numbers = replace(
-                numbers, lower=np.where(small, now, numbers.lower), upper=np.where(small, now, numbers.upper)
-            )
-        return first or Inaccurate("no round of the optimiser ended")
+            if not violations(problem, carried.weights, tolerance):
+                return _optimal(compiled, numbers, carried)
+            first = first or _optimal(compiled, numbers, answer)
+            lower, upper = np.where(small, now, numbers.lower), np.where(small, now, numbers.upper)
+            numbers = replace(numbers, lower=lower, upper=upper)
+        return cast("Optimal", first)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A solver's answer, its weights checked against the limits; its objective and duals were divided by `scale`."""
+
+    solved: Solved
+    weights: Array
+    scale: float
+
+
+def _answer(compiled: Compiled, numbers: Numbers) -> Answer | Refusal:
+    """Return the first solver's answer that keeps the limits, or why there is none.
+
+    What a solver says of feasibility is not taken on trust: the conflict is sought, and named.
+    """
+    problem = numbers.problem
+    scale = compiled.refill(numbers)
+    refusal: Refusal = Unbounded()
+    for solver in compiled.solvers:
+        solved = solver.solve()
+        broken: tuple[Violation, ...] = ()
+        if solved.status is Status.SOLVED:
+            weights = _within(solved.x[compiled.weights], numbers)
+            broken = violations(problem, weights)
+            if not broken:
+                return Answer(solved, weights, scale)
+        infeasible = conflicts(compiled, problem)
+        if infeasible is not None:
+            return infeasible
+        if solved.status is not Status.UNBOUNDED:
+            refusal = Inaccurate(solved.message, broken)
+    return refusal
 
 
 def covariance_product(problem: PortfolioProblem, weights: Array) -> Array:
@@ -119,10 +145,8 @@ def _within(weights: Array, numbers: Numbers) -> Array:
     return np.where(weights > numbers.upper - TOLERANCE, numbers.upper, weights)
 
 
-def _optimal(
-    compiled: Compiled, numbers: Numbers, solved: Solved, scale: float, weights: Array
-) -> Optimal | Inaccurate:
-    problem = numbers.problem
+def _optimal(compiled: Compiled, numbers: Numbers, answer: Answer) -> Optimal:
+    problem, solved, scale, weights = numbers.problem, answer.solved, answer.scale, answer.weights
     prices: dict[tuple[str, str | None], float] = {}
     shadow = np.zeros(len(weights))
     for found in compiled.limits:
@@ -146,11 +170,3 @@ def _optimal(
         iterations=solved.iterations,
         gap=solved.gap,
     )
-
-
-def _failure(compiled: Compiled, numbers: Numbers, solved: Solved) -> Outcome:
-    """Return why there is no answer; what the solver says of feasibility is not taken on trust."""
-    infeasible = conflicts(compiled, numbers.problem)
-    if infeasible is not None:
-        return infeasible
-    return Unbounded() if solved.status is Status.UNBOUNDED else Inaccurate(solved.message)

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from risk.portfolio.inputs import least_trades, prepare, refuse
+from risk.portfolio.inputs import frictionless, least_trades, prepare, refuse
 from risk.portfolio.optimiser import Optimiser, covariance_product, utility, variances
 from risk.portfolio.types import Optimal, Rebalance
 from risk.portfolio.verify import violations
@@ -136,7 +136,7 @@ def rebalance(problem: PortfolioProblem, optimiser: Optimiser) -> Rebalance:
     if refusal is not None:
         return _hold(problem, refusal)
     nothing = np.zeros(len(problem.assets))
-    ideal = optimiser.target(prepare(problem, nothing, nothing))
+    ideal = optimiser.target(prepare(frictionless(problem), nothing, nothing))
     if not isinstance(ideal, Optimal):
         return _hold(problem, ideal)
     region = no_trade_region(problem, ideal.weights)

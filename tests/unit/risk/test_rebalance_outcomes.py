@@ -1,12 +1,12 @@
 """Every kind of answer that `rebalance` gives, and that it is the right one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from risk.portfolio import compiled
 from risk.portfolio.inputs import LEAST_TRADE, prepare
 from risk.portfolio.optimiser import Optimiser
 from risk.portfolio.region import no_trade_region, rebalance
@@ -155,18 +155,26 @@ def test_where_both_fail_the_answer_is_to_hold_and_says_so(monkeypatch: pytest.M
 
 
 def test_an_answer_outside_the_limits_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    solve = compiled.Compiled.solve
-
-    def skewed(self: compiled.Compiled, numbers: Any) -> tuple[Solved, float]:
-        solved, scale = solve(self, numbers)
-        solved.x[self.weights] += 0.1
-        return solved, scale
-
     problem = simple_problem([0.5, 0.4], expected_returns=[3.0, 3.0])
-    monkeypatch.setattr(compiled.Compiled, "solve", skewed)
+    usual = rebalance(problem, Optimiser())
+    monkeypatch.setattr(Piqp, "solve", skewed(Piqp.solve))
+    other = rebalance(problem, Optimiser())
+    np.testing.assert_allclose(other.weights, usual.weights, atol=1e-6)
+    monkeypatch.setattr(Clarabel, "solve", skewed(Clarabel.solve))
     outcome = rebalance(problem, Optimiser()).outcome
     assert isinstance(outcome, Inaccurate)
     assert {one.limit for one in outcome.violations} == {"cash_floor"}
+
+
+def skewed(solve: Callable[[Any], Solved]) -> Callable[[Any], Solved]:
+    """A solver that says "solved" of an answer that is a little too large everywhere."""
+
+    def wrapped(self: Any) -> Solved:
+        solved = solve(self)
+        solved.x[:] += 0.05
+        return solved
+
+    return wrapped
 
 
 def test_swaps_need_no_cash_and_fees_do() -> None:
