@@ -73,7 +73,7 @@ def example(now: datetime = NOW) -> StatusView:
             leader=True,
             epoch=7,
             why="Trading freely: ledger and venue agree, every limit holds, all ten feeds are fresh.",
-            reason="ok",
+            reason="trading",
             sentence="Traded 3 of 10 assets back to the edge of their region, 4.1 % of equity, "
             "for an expected cost of 38.20 USDT.",
             cycle_at=now - timedelta(seconds=12),
@@ -101,14 +101,14 @@ def example(now: datetime = NOW) -> StatusView:
         orders=tuple(orders(now)),
         fills=tuple(fills(now)),
         limits=(
-            LimitUse("turnover_day", 0.412, 0.50, 0.824, Unit.FRACTION),
+            LimitUse("day_turnover", 0.412, 0.50, 0.824, Unit.FRACTION),
             LimitUse("position_weight", 0.2481, 0.30, 0.827, Unit.FRACTION),
             LimitUse("order_notional", 26_410.0, 50_000.0, 0.5282, Unit.MONEY),
             LimitUse("gross_leverage", 1.61, 2.0, 0.805, Unit.NUMBER),
             LimitUse("drawdown", fall, 0.15, fall / 0.15, Unit.FRACTION),
             LimitUse("daily_loss", 0.0, 0.05, 0.0, Unit.FRACTION),
-            LimitUse("orders_minute", 9.0, 60.0, 0.15, Unit.COUNT),
-            LimitUse("orders_day", 214.0, 2_000.0, 0.107, Unit.COUNT),
+            LimitUse("orders_per_minute", 9.0, 60.0, 0.15, Unit.COUNT),
+            LimitUse("orders_per_day", 214.0, 2_000.0, 0.107, Unit.COUNT),
             LimitUse("open_orders", 2.0, 20.0, 0.1, Unit.COUNT),
             LimitUse("value_at_risk", 0.0391, 0.06, 0.6517, Unit.FRACTION),
             LimitUse("expected_shortfall", 0.0528, 0.08, 0.66, Unit.FRACTION),
@@ -187,21 +187,21 @@ def decisions(now: datetime) -> list[DecisionRow]:
     told = (
         (
             "drift",
-            "traded",
-            "ok",
+            "trade",
+            "rebalance",
             "SOL is below its region: bought to its edge; BTC and AVAX inside.",
             "11.42",
             1,
         ),
-        ("timer", "held", "inside_region", "Every asset is inside its region: nothing to do.", None, 0),
-        ("volatility", "traded", "ok", "Volatility doubled: moved 4.1 % of equity into cash.", "38.20", 3),
-        ("timer", "refused", "turnover_day", "The day's turnover would be passed: held instead.", "51.07", 0),
-        ("timer", "held", "inside_region", "Every asset is inside its region: nothing to do.", None, 0),
-        ("external", "held", "stale_data", "No quote of LINK/USDT for 6.2 s: held.", None, 0),
+        ("timer", "hold", "inside_region", "Every asset is inside its region: nothing to do.", None, 0),
+        ("volatility", "trade", "rebalance", "Volatility doubled: moved 4.1 % of equity into cash.", "38.20", 3),
+        ("timer", "refuse", "risk_limit", "The day's turnover would be passed: held instead.", "51.07", 0),
+        ("timer", "hold", "inside_region", "Every asset is inside its region: nothing to do.", None, 0),
+        ("external", "refuse", "stale_price", "No quote of LINK/USDT for 6.2 s: held.", None, 0),
     )
     return [
         DecisionRow(
-            id=f"d-{4117 - index}",
+            id=decision_id(now, index),
             time=now - timedelta(seconds=12 + 60 * index),
             trigger=trigger,
             outcome=outcome,
@@ -214,19 +214,23 @@ def decisions(now: datetime) -> list[DecisionRow]:
     ]
 
 
+def decision_id(now: datetime, index: int) -> str:
+    return f"{now - timedelta(seconds=12 + 60 * index):%Y%m%dT%H%M%S}417Z"
+
+
 def orders(now: datetime) -> list[OrderRow]:
     told = (
-        ("SOL/USDT", "buy", "ioc", "114.31", "88.02", "231.91", "231.902", "OPEN", ""),
-        ("BTC/USDT:USDT", "sell", "limit", "0.12", "0", "94230.1", None, "OPEN", ""),
-        ("AVAX/USDT", "sell", "ioc", "182.4", "182.4", "43.90", "43.911", "FILLED", ""),
-        ("XRP/USDT", "buy", "ioc", "4410", "4410", "1.4201", "1.41988", "FILLED", ""),
-        ("ETH/USDT", "buy", "post_only", "2.11", "0", "3310.9", None, "REJECTED", "would take: post-only"),
-        ("LINK/USDT", "buy", "ioc", "240.5", "0", "17.22", None, "UNKNOWN", "no answer: being looked up"),
+        ("SOL/USDT", "buy", "ioc", "114.31", "88.02", "231.91", "231.902", "open", ""),
+        ("BTC/USDT:USDT", "sell", "limit", "0.12", "0", "94230.1", None, "open", ""),
+        ("AVAX/USDT", "sell", "ioc", "182.4", "182.4", "43.90", "43.911", "filled", ""),
+        ("XRP/USDT", "buy", "ioc", "4410", "4410", "1.4201", "1.41988", "filled", ""),
+        ("ETH/USDT", "buy", "post_only", "2.11", "0", "3310.9", None, "rejected", "would take: post-only"),
+        ("LINK/USDT", "buy", "ioc", "240.5", "0", "17.22", None, "unknown", "no answer: being looked up"),
     )
     return [
         OrderRow(
             client_id=f"{index:x}7f31c9ae0b24d6f8a1c3e5d70912b4f"[:32],
-            decision_id=f"d-{4117 - index // 3 * 2}",
+            decision_id=decision_id(now, index // 3 * 2),
             time=now - timedelta(seconds=12 + 41 * index),
             symbol=symbol,
             side=side,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.metrics import Labels, Metrics
 from daemon.view import Explanation, Health, StatusView
-from daemon.web import WebServer, create_app, utc_now
+from daemon.web import WebServer, create_app
 from tests.example_view import example, explanation
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Desk:
     """What the server shows, in a test's hands; its clock stands still unless told otherwise."""
 
-    view: StatusView = field(default_factory=lambda: example(utc_now().replace(microsecond=0)))
+    view: StatusView = field(default_factory=example)
     health: Health = field(default_factory=lambda: Health(live=True, ready=True))
     now: datetime | None = None
 

@@ -108,9 +108,9 @@ def figures(view: StatusView, now: datetime) -> Iterable[tuple[str, Child, Child
     if acted is None:
         yield "Last acted", UNKNOWN, "no order among the last decisions"
     else:
-        count = f"{acted.orders} order{'' if acted.orders == 1 else 's'} for "
-        link = tag("a", acted.id, href=f"/decisions/{acted.id}")
-        yield "Last acted", relative(acted.time, now), join(count, link)
+        words = f"{acted.orders} order{'' if acted.orders == 1 else 's'} placed"
+        link = tag("a", words, href=f"/decisions/{acted.id}")
+        yield "Last acted", relative(acted.time, now), link
     due = view.condition.next_cycle
     yield (
         "Last cycle",

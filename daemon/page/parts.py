@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 TONES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("traded", "filled", "calm"), "good"),
+    **dict.fromkeys(("trade", "filled", "calm"), "good"),
     **dict.fromkeys(("open", "sent", "planned"), "busy"),
-    **dict.fromkeys(("refused", "rejected", "denied", "expired", "elevated"), "near"),
-    **dict.fromkeys(("unknown", "failed", "halted", "stressed"), "over"),
+    **dict.fromkeys(("refuse", "rejected", "denied", "expired", "elevated"), "near"),
+    **dict.fromkeys(("unknown", "stressed"), "over"),
 }
+"""How a decision's outcome, an order's state or a regime looks; what is not named looks quiet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,8 +177,9 @@ async def test_a_decision_can_be_followed_and_left(browser: Browser) -> None:
     desk = Desk()
     async with visit(browser, desk) as at:
         await at.page.locator("#decisions a").first.click()
-        await at.page.wait_for_url("**/decisions/d-4117")
-        assert await at.page.locator("h1").inner_text() == "Decision d-4117 traded"
+        name = desk.view.decisions[0].id
+        await at.page.wait_for_url(f"**/decisions/{name}")
+        assert await at.page.locator("h1").inner_text() == f"Decision {name} trade"
         assert await at.page.locator("section", has_text="Binding constraints").count() == 1
         await at.page.get_by_text("← Status").click()
         await at.page.locator("#weights").wait_for()
@@ -195,8 +196,9 @@ async def test_the_checks_lead_to_their_sections_by_keyboard(browser: Browser) -
 
 @pytest.mark.parametrize("size", [PHONE, (320, 640), (768, 1024), DESKTOP])
 async def test_nothing_is_wider_than_the_screen(browser: Browser, size: tuple[int, int]) -> None:
-    async with visit(browser, Desk(), size) as at:
-        for path in ("", "decisions/d-4117"):
+    desk = Desk()
+    async with visit(browser, desk, size) as at:
+        for path in ("", f"decisions/{desk.view.decisions[0].id}"):
             await at.page.goto(at.server.url + path)
             assert await at.page.evaluate(TOO_WIDE) == []
             assert await at.page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -218,7 +220,7 @@ async def test_text_stands_out_from_its_ground(browser: Browser, dark: bool, sta
     if state == "halted":
         desk.view = halted(desk.view)
     async with visit(browser, desk, dark=dark) as at:
-        for path in ("", "decisions/d-4117"):
+        for path in ("", f"decisions/{desk.view.decisions[0].id}"):
             await at.page.goto(at.server.url + path)
             assert await at.page.evaluate(POOR_CONTRAST) == []
 

@@ -21,8 +21,8 @@ from tests.tools import require_tool
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-OUTCOMES = ("traded", "held", "refused", "failed")
-REASONS = ("ok", "inside_region", "stale_data", "turnover_day")
+OUTCOMES = ("trade", "hold", "refuse")
+REASONS = ("rebalance", "inside_region", "stale_price", "risk_limit")
 UNITS = ("_seconds", "_quote", "_ratio", "_bytes", "_info")
 UNITLESS = {  # counts and flags, which have no unit
     "keelward_ready",
@@ -46,7 +46,7 @@ def build(assets: tuple[str, ...] = (), symbols: tuple[str, ...] = ()) -> Metric
             reasons=REASONS,
             triggers=("timer", "drift", "volatility", "external"),
             limits=tuple(limit.code for limit in view.limits),
-            order_ends=("FILLED", "CANCELED", "REJECTED"),
+            order_ends=("filled", "canceled", "rejected"),
         ),
         portfolio="core-ten",
         venue="okx",
@@ -96,10 +96,10 @@ def test_promtool_finds_nothing_to_say() -> None:
 def test_every_child_exists_before_the_first_event_and_none_is_added_after() -> None:
     metrics = build()
     before = {(s.name, *s.labels.items()) for f in families(metrics).values() for s in f.samples}
-    assert value(metrics, "keelward_cycles_total", outcome="refused") == 0
-    metrics.cycle(trigger="timer", outcome="held", reason="inside_region", seconds=0.01)
-    metrics.order_ended("REJECTED")
-    metrics.refused("turnover_day")
+    assert value(metrics, "keelward_cycles_total", outcome="refuse") == 0
+    metrics.cycle(trigger="timer", outcome="hold", reason="inside_region", seconds=0.01)
+    metrics.order_ended("rejected")
+    metrics.refused("day_turnover")
     metrics.show(example())
     metrics.show(halted(example()))
     after = {(s.name, *s.labels.items()) for f in families(metrics).values() for s in f.samples}
@@ -114,15 +114,15 @@ def test_sixty_assets_stay_below_a_thousand_series() -> None:
 
 def test_a_value_outside_its_set_counts_as_other() -> None:
     metrics = build()
-    metrics.cycle(trigger="moon", outcome="held", reason="a reason nobody listed", seconds=0.01)
+    metrics.cycle(trigger="moon", outcome="hold", reason="a reason nobody listed", seconds=0.01)
     assert value(metrics, "keelward_decisions_total", reason="other") == 1
     assert value(metrics, "keelward_triggers_total", trigger="other") == 1
-    assert value(metrics, "keelward_cycles_total", outcome="held") == 1
+    assert value(metrics, "keelward_cycles_total", outcome="hold") == 1
 
 
 def test_events_are_counted_and_timed() -> None:
     metrics = build()
-    metrics.cycle(trigger="drift", outcome="traded", reason="ok", seconds=0.2)
+    metrics.cycle(trigger="drift", outcome="trade", reason="rebalance", seconds=0.2)
     metrics.decided(0.02, solve=0.002)
     metrics.decided(0.001)
     metrics.committed(0.0001)
@@ -157,7 +157,7 @@ def test_gauges_say_what_the_view_says() -> None:
     assert value(metrics, "keelward_trading_state", state="ACTIVE") == 1
     assert value(metrics, "keelward_trading_state", state="HALTED") == 0
     assert value(metrics, "keelward_volatility_regime", regime="elevated") == 1
-    assert value(metrics, "keelward_limit_used_ratio", limit="turnover_day") == 0.824
+    assert value(metrics, "keelward_limit_used_ratio", limit="day_turnover") == 0.824
     assert value(metrics, "keelward_venue_clock_offset_seconds", venue="okx") == -0.0121
     assert value(metrics, "keelward_venue_connections_up", venue="okx") == 2
 

@@ -19,13 +19,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon import live
 from daemon.view import Health
 from daemon.web import WebServer
-from tests.example_view import halted
+from tests.example_view import example, halted
 from tests.page_server import Desk, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PATHS = ("/", "/decisions/d-4117", "/status.json", "/metrics", "/live", "/ready", "/static/page.css")
+DECISION = f"/decisions/{example().decisions[0].id}"
+PATHS = ("/", DECISION, "/status.json", "/metrics", "/live", "/ready", "/static/page.css")
 
 
 @asynccontextmanager
@@ -132,7 +133,7 @@ async def test_health_is_told_by_status_and_in_words(health: Health, live_status
 
 async def test_a_decision_is_explained_and_an_unknown_one_is_not_found() -> None:
     async with visiting(Desk()) as client:
-        async with client.get("/decisions/d-4117") as answer:
+        async with client.get(DECISION) as answer:
             assert "tracking error from 2.6 % to 2.1 %" in await answer.text()
         async with client.get("/decisions/d-1") as answer:
             assert answer.status == 404
