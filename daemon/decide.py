@@ -28,7 +28,7 @@ from risk.portfolio.region import rebalance
 from risk.portfolio.types import BadInput, Inaccurate, Infeasible, Optimal, Unbounded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from daemon.config import Settings
     from daemon.decision import Figures
@@ -263,8 +263,8 @@ class _Cycle:
                     target=float(answer.target[index])
                     if is_asset and answer.target is not None
                     else float(planned[index]),
-                    low=float(answer.lower_edge[index]) if is_asset else float(planned[index]),
-                    high=float(answer.upper_edge[index]) if is_asset else float(planned[index]),
+                    low=_edge(answer, answer.lower_edge, index, weight, min) if is_asset else float(planned[index]),
+                    high=_edge(answer, answer.upper_edge, index, weight, max) if is_asset else float(planned[index]),
                     inside=bool(answer.inside[index]) if is_asset else weight == float(planned[index]),
                     optimal=float(answer.weights[index]) if is_asset else float(planned[index]),
                     planned=float(planned[index]),
@@ -360,6 +360,12 @@ def _binding(solution: Solution) -> tuple[Bound, ...]:
 
 def _refusal(denial: Denial, symbol: str | None) -> Refusal:
     return Refusal(denial.code.value, symbol, denial.message, denial.severity is Severity.HALT)
+
+
+def _edge(answer: Rebalance, edges: Array, index: int, weight: float, outer: Callable[[float, float], float]) -> float:
+    """Return an edge of the interval in which nothing is traded: a weight that is let be lies inside it."""
+    edge = float(edges[index])
+    return outer(edge, weight) if answer.inside[index] else edge
 
 
 def _first(costs: TradingCosts, count: int) -> TradingCosts:
