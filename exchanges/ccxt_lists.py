@@ -1,7 +1,8 @@
 """Whole lists through ccxt: every page of orders, fills, bars and cash flows, or an error; never a silent part.
 
 Lists that a venue pages by row id are walked back from the newest page until a page is not full; the others
-forward in time until nothing new comes.
+forward in time until nothing new comes. A list "since" a moment begins a little earlier: the venue's stamps
+and our clock never quite agree, and a row that is told twice is known by its id.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     # (symbol, since in milliseconds, limit, params) -> rows, as ccxt's list methods take them
     Method = Callable[[str | None, int | None, int | None, Row], Awaitable[list[Row]]]
 
+_OVERLAP = timedelta(seconds=2)
 _BEGUN_EARLIER = timedelta(hours=1)  # venues select ended orders by when they began
 _SEARCHED_BACK = timedelta(days=1)
 _MOST_BARS = 300
@@ -80,13 +82,15 @@ async def closed_orders(venue: CcxtVenue, since: datetime) -> list[OrderReport]:
             for params in _kinds(venue):
                 rows += await _list(venue, method, symbol, begun, params, cursor)
     return [
-        report for report in _reports(venue, rows) if report.time >= since and report.state is not VenueOrderState.OPEN
+        report
+        for report in _reports(venue, rows)
+        if report.time >= since - _OVERLAP and report.state is not VenueOrderState.OPEN
     ]
 
 
 async def fills(venue: CcxtVenue, since: datetime) -> list[Fill]:
     """Return all fills since then, oldest first."""
-    start = convert.to_milliseconds(since)
+    start = convert.to_milliseconds(since - _OVERLAP)
     rows: list[Row] = []
     for symbol in _scopes(venue):
         for params in _kinds(venue):
@@ -159,6 +163,7 @@ async def fees(venue: CcxtVenue, symbols: Sequence[str]) -> dict[str, tuple[Deci
 
 async def cash_flows(venue: CcxtVenue, since: datetime) -> list[CashFlow]:
     """Return what moved cash besides trades since then, oldest first."""
+    since -= _OVERLAP
     if venue.exchange_id == "okx":
         found = await _okx_flows(venue, since)
     else:
