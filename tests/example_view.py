@@ -72,7 +72,7 @@ def example(now: datetime = NOW) -> StatusView:
             ready=True,
             leader=True,
             epoch=7,
-            why="Trading freely: ledger and venue agree, every limit holds, all ten feeds are fresh.",
+            why="Trading: the books agree and no limit stands in the way.",
             reason="trading",
             sentence="Traded 3 of 10 assets back to the edge of their region, 4.1 % of equity, "
             "for an expected cost of 38.20 USDT.",

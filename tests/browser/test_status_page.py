@@ -166,6 +166,7 @@ async def test_silence_is_told_and_ends_when_the_daemon_speaks_again(browser: Br
         await at.page.locator("body.lost").wait_for()
         said = await at.page.locator("#link").get_attribute("data-silence")
         assert re.fullmatch(r"No word from the daemon for \d+ s\.", said or "")
+        assert await at.page.locator("[role=status]").inner_text() == "No word from the daemon."
         desk.view = halted(desk.view)
         async with serving(desk, port=port, period=0.05):
             await at.page.locator("body:not(.lost) .state.halted").wait_for()
@@ -192,6 +193,22 @@ async def test_the_checks_lead_to_their_sections_by_keyboard(browser: Browser) -
         await at.page.keyboard.press("Enter")
         await at.page.wait_for_url("**/#feeds")
         await asyncio.wait_for(at.page.locator("#feeds h2").scroll_into_view_if_needed(), 5)
+
+
+async def test_words_without_end_do_not_widen_a_phone(browser: Browser) -> None:
+    desk, endless = Desk(), "0123456789abcdef" * 20
+    view = desk.view
+    desk.view = replace(
+        view,
+        instance=replace(view.instance, portfolio=endless[:64]),
+        condition=replace(view.condition, why=endless, reason=endless, sentence=endless, ready=False),
+        decisions=tuple(replace(row, sentence=endless, trigger=endless) for row in view.decisions),
+        orders=tuple(replace(row, note=endless) for row in view.orders),
+    )
+    async with visit(browser, desk, PHONE) as at:
+        for path in ("", f"decisions/{view.decisions[0].id}"):
+            await at.page.goto(at.server.url + path)
+            assert await at.page.evaluate(TOO_WIDE) == []
 
 
 @pytest.mark.parametrize("size", [PHONE, (320, 640), (768, 1024), DESKTOP])

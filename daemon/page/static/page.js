@@ -42,7 +42,9 @@ function show(parts) {
 
 function hear() {
   heard = Date.now();
+  if (!document.body.classList.contains("lost")) return;
   document.body.classList.remove("lost");
+  announce.textContent = "The daemon is heard again.";
 }
 
 function listen() {
@@ -61,6 +63,7 @@ function listen() {
 
 setInterval(() => {
   if (Date.now() - heard <= SILENCE) return;
+  if (!document.body.classList.contains("lost")) announce.textContent = "No word from the daemon.";
   document.body.classList.add("lost");
   link.dataset.silence = `No word from the daemon for ${Math.round((Date.now() - heard) / 1000)} s.`;
 }, 1000);
