@@ -20,6 +20,7 @@ from exchanges.simulator.okx.market import MARKET
 from exchanges.simulator.okx.params import Params
 from exchanges.simulator.okx.public import PUBLIC
 from exchanges.simulator.okx.rate_limits import RateLimits
+from exchanges.simulator.okx.statistics import STATISTICS
 from exchanges.simulator.okx.trade import TRADE
 from exchanges.simulator.okx.trade_requests import OPERATIONS, REST_OPERATIONS, operate
 
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     from exchanges.simulator.okx.endpoints import Endpoint
     from exchanges.simulator.okx.face import Face
 
-ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {**PUBLIC, **MARKET, **TRADE, **ACCOUNT, **ASSET}
+ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
+    **PUBLIC,
+    **MARKET,
+    **STATISTICS,
+    **TRADE,
+    **ACCOUNT,
+    **ASSET,
+}
 PATHS = frozenset(path for _, path in ENDPOINTS) | frozenset(REST_OPERATIONS)
 
 WEB_PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
