@@ -8,14 +8,13 @@ a millisecond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cvxpy as cp
 import numpy as np
 from scipy import sparse
 
-from risk.portfolio.problem import Limit, Numbers, Quadratic, Structure, Variables, parts
+from risk.portfolio.problem import Numbers, Quadratic, Structure, Variables, parts
 from risk.portfolio.solvers import Clarabel, Cones, Piqp, Program, Solver
 
 if TYPE_CHECKING:
@@ -26,15 +25,6 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRows:
-    """Where a limit stands in the matrix: `rows`, and which entry of its level each row belongs to."""
-
-    limit: Limit
-    rows: Indices
-    entries: Indices
-
-
 class Compiled:
     """One structure, ready to be solved for any numbers; not for use by two threads at once.
 
@@ -42,7 +32,9 @@ class Compiled:
         program: What the solvers solve; `refill` puts numbers into it.
         solvers: To be tried in this order.
         weights: Where the weights stand among the program's variables.
-        limits: Where each limit stands among its rows.
+        limits: The limit, and which entry of its level, that each of these rows stands for.
+        limit_rows: The rows of limits, ascending.
+        trade_rows: The rows that split each asset's trade; none in a structure without trading.
     """
 
     def __init__(self, structure: Structure) -> None:
@@ -70,7 +62,12 @@ class Compiled:
         quadratic = self._place_quadratics(quadratics, size)
 
         self.weights = slice(*(program.var_id_to_col[variables.weights.id] + np.array([0, structure.size])))
-        self.limits = [self._find(limit) for piece in pieces for limit in piece.limits]
+        self.limits = {
+            row: (limit, entry) for piece in pieces for limit in piece.limits for row, entry in self._rows(limit.level)
+        }
+        self.limit_rows = np.array(sorted(self.limits), dtype=np.intp)
+        trades = [row for piece in pieces for level in piece.trades for row, _ in self._rows(level)]
+        self.trade_rows = np.array(trades, dtype=np.intp)
         self.program = Program(
             quadratic=quadratic,
             linear=np.zeros(size),
@@ -108,11 +105,11 @@ class Compiled:
         starts = np.searchsorted(entries // size, np.arange(size + 1))
         return sparse.csc_matrix((np.zeros(len(entries)), entries % size, starts), shape=(size, size))
 
-    def _find(self, limit: Limit) -> LimitRows:
-        """Find a limit's rows: those whose right side moves with its level."""
-        columns = self._columns[limit.level.id]
-        moved = sparse.coo_array(self._right[:, columns])
-        return LimitRows(limit, moved.row.astype(np.intp), moved.col.astype(np.intp))
+    def _rows(self, level: Any) -> list[tuple[int, int]]:
+        """Return the rows whose right side moves with a parameter, each with the entry it moves with, by entry."""
+        moved = sparse.coo_array(self._right[:, self._columns[level.id]])
+        pairs = sorted(zip(moved.col.tolist(), moved.row.tolist(), strict=True))
+        return [(row, entry) for entry, row in pairs]
 
     def refill(self, numbers: Numbers) -> float:
         """Put numbers into the program and return what its objective was divided by."""

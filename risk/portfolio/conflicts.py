@@ -36,13 +36,7 @@ def conflicts(compiled: Compiled, problem: PortfolioProblem) -> Infeasible | Non
     program = compiled.program
     zero, inequalities = program.cones.zero, program.cones.nonnegative
     matrix = program.matrix.tocsr()
-    names: dict[int, tuple[str, str | None]] = {
-        int(row) - zero: label(found.limit, int(entry), problem)
-        for found in compiled.limits
-        for row, entry in zip(found.rows, found.entries, strict=True)
-        if row >= zero
-    }
-    soft = np.array(sorted(names), dtype=np.intp)
+    soft = compiled.limit_rows - zero
     easing = sparse.csr_array((-np.ones(len(soft)), (soft, np.arange(len(soft)))), shape=(inequalities, len(soft)))
     size = matrix.shape[1]
     answer = linprog(
@@ -58,18 +52,25 @@ def conflicts(compiled: Compiled, problem: PortfolioProblem) -> Infeasible | Non
         return None
     eased = answer.x[size:]
     prices = -answer.ineqlin.marginals[soft]
-    give = [Violation(*names[row], float(by)) for row, by in zip(soft, eased, strict=True) if by > EASING]
-    against = [
-        Violation(*names[row], 0.0) for row, by, price in zip(soft, eased, prices, strict=True) if by <= EASING < price
-    ]
+    names = Names(problem)
+    called = [names.of(*compiled.limits[row]) for row in compiled.limit_rows]
+    give = [Violation(*name, float(by)) for name, by in zip(called, eased, strict=True) if by > EASING]
+    sides = zip(called, eased, prices, strict=True)
+    against = [Violation(*name, 0.0) for name, by, price in sides if by <= EASING < price]
     return Infeasible(tuple(sorted(give, key=lambda violation: -violation.amount)), tuple(against))
 
 
-def label(limit: Limit, entry: int, problem: PortfolioProblem) -> tuple[str, str | None]:
-    """Return what a row of a limit is called, and its asset if it is one asset's."""
-    if limit.group is not None:
-        return f"group:{problem.limits.groups[limit.group].name}", None
-    if limit.level.ndim == 0:
-        return limit.name, None
-    name = FROZEN if frozen_assets(problem)[entry] else limit.name
-    return name, problem.assets[entry]
+class Names:
+    """What the rows of a problem's limits are called."""
+
+    def __init__(self, problem: PortfolioProblem) -> None:
+        self._problem = problem
+        self._frozen = frozen_assets(problem)
+
+    def of(self, limit: Limit, entry: int) -> tuple[str, str | None]:
+        """Return the name of a limit, and its asset if the row is one asset's."""
+        if limit.group is not None:
+            return f"group:{self._problem.limits.groups[limit.group].name}", None
+        if limit.level.ndim == 0:
+            return limit.name, None
+        return FROZEN if self._frozen[entry] else limit.name, self._problem.assets[entry]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from risk.portfolio.compiled import Compiled
-from risk.portfolio.conflicts import FROZEN, conflicts, label
+from risk.portfolio.conflicts import FROZEN, Names, conflicts
 from risk.portfolio.inputs import least_trades
-from risk.portfolio.problem import TRADE, Numbers, Structure
+from risk.portfolio.problem import Numbers, Structure
 from risk.portfolio.solvers import Status
 from risk.portfolio.types import Binding, FactorCovariance, Inaccurate, Optimal, Unbounded
 from risk.portfolio.verify import TOLERANCE, violations
@@ -46,8 +46,8 @@ class Optimiser:
     def target(self, numbers: Numbers) -> Outcome:
         """Return the best weights if trading cost nothing; for a problem without such costs and turnover."""
         compiled = self.compiled(numbers, trading=False)
-        answer = _answer(compiled, numbers)
-        return _optimal(compiled, numbers, answer) if isinstance(answer, Answer) else answer
+        answer = _answer(compiled, numbers, 0.0)
+        return _optimal(compiled, numbers, answer, answer.exact) if isinstance(answer, Answer) else answer
 
     def trade(self, numbers: Numbers) -> Outcome:
         """Return the best weights net of the amortised costs of going there.
@@ -55,51 +55,60 @@ class Optimiser:
         Trades below the least are left out. Where that breaks a limit by more than one of them, the others
         are solved again around them; if no answer is left, limits come first and the small trades stand.
         """
-        problem = numbers.problem
-        now, least = problem.weights, least_trades(problem)
         compiled = self.compiled(numbers, trading=True)
+        problem, now = numbers.problem, numbers.problem.weights
         first: Optimal | None = None
         for _ in range(ROUNDS):
-            answer = _answer(compiled, numbers)
+            answer = _answer(compiled, numbers, least_trades(problem))
             if not isinstance(answer, Answer):
                 return first or answer
-            trade = np.abs(answer.weights - now)
-            small = trade < least
-            carried = replace(answer, weights=np.where(small, now, answer.weights))
-            tolerance = TOLERANCE + float(np.max(trade[small], initial=0.0))
-            if not violations(problem, carried.weights, tolerance):
-                return _optimal(compiled, numbers, carried)
-            first = first or _optimal(compiled, numbers, answer)
-            lower, upper = np.where(small, now, numbers.lower), np.where(small, now, numbers.upper)
+            carried = np.abs(answer.exact - answer.weights)
+            if answer.within or not violations(problem, answer.weights, TOLERANCE + float(carried.max())):
+                return _optimal(compiled, numbers, answer, answer.weights)
+            first = first or _optimal(compiled, numbers, answer, answer.exact)
+            still = answer.weights == now
+            lower, upper = np.where(still, now, numbers.lower), np.where(still, now, numbers.upper)
             numbers = replace(numbers, lower=lower, upper=upper)
         return cast("Optimal", first)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A solver's answer, its weights checked against the limits; its objective and duals were divided by `scale`."""
+    """A solver's answer.
+
+    Attributes:
+        solved: With the objective and the duals divided by `scale`.
+        scale: See `Compiled.refill`.
+        exact: The solver's weights, within every limit.
+        weights: The same without the trades below the least.
+        within: Whether these keep every limit too.
+    """
 
     solved: Solved
-    weights: Array
     scale: float
+    exact: Array
+    weights: Array
+    within: bool
 
 
-def _answer(compiled: Compiled, numbers: Numbers) -> Answer | Refusal:
+def _answer(compiled: Compiled, numbers: Numbers, least: Array | float) -> Answer | Refusal:
     """Return the first solver's answer that keeps the limits, or why there is none.
 
     What a solver says of feasibility is not taken on trust: the conflict is sought, and named.
     """
-    problem = numbers.problem
+    problem, now = numbers.problem, numbers.problem.weights
     scale = compiled.refill(numbers)
     refusal: Refusal = Unbounded()
     for solver in compiled.solvers:
         solved = solver.solve()
         broken: tuple[Violation, ...] = ()
         if solved.status is Status.SOLVED:
-            weights = _within(solved.x[compiled.weights], numbers)
-            broken = violations(problem, weights)
-            if not broken:
-                return Answer(solved, weights, scale)
+            exact = _within(solved.x[compiled.weights], numbers)
+            weights = np.where(np.abs(exact - now) < least, now, exact)
+            for candidate in (weights, exact):
+                broken = violations(problem, candidate)
+                if not broken:
+                    return Answer(solved, scale, exact, weights, within=candidate is weights)
         infeasible = conflicts(compiled, problem)
         if infeasible is not None:
             return infeasible
@@ -145,27 +154,23 @@ def _within(weights: Array, numbers: Numbers) -> Array:
     return np.where(weights > numbers.upper - TOLERANCE, numbers.upper, weights)
 
 
-def _optimal(compiled: Compiled, numbers: Numbers, answer: Answer) -> Optimal:
-    problem, solved, scale, weights = numbers.problem, answer.solved, answer.scale, answer.weights
-    prices: dict[tuple[str, str | None], float] = {}
-    shadow = np.zeros(len(weights))
-    for found in compiled.limits:
-        duals = solved.duals[found.rows]
-        if found.limit.name == TRADE:
-            shadow[found.entries] = duals * scale
-            continue
-        for place in np.flatnonzero(duals > BINDING):
-            key = label(found.limit, int(found.entries[place]), problem)
-            # The two bounds of a frozen asset push against each other: only the difference means something.
-            sign = -1.0 if key[0] == FROZEN and found.limit.name == "lower" else 1.0
-            prices[key] = prices.get(key, 0.0) + sign * float(duals[place])
-    binding = [Binding(*key, multiplier=abs(price) * scale) for key, price in prices.items() if abs(price) > BINDING]
+def _optimal(compiled: Compiled, numbers: Numbers, answer: Answer, weights: Array) -> Optimal:
+    problem, solved, scale = numbers.problem, answer.solved, answer.scale
+    names, prices = Names(problem), dict[tuple[str, str | None], float]()
+    rows = compiled.limit_rows
+    for row in rows[solved.duals[rows] > BINDING].tolist():
+        limit, entry = compiled.limits[row]
+        key = names.of(limit, entry)
+        # The two bounds of a frozen asset push against each other: only the difference means something.
+        sign = -1.0 if key[0] == FROZEN and limit.name == "lower" else 1.0
+        prices[key] = prices.get(key, 0.0) + sign * float(solved.duals[row])
+    binding = [Binding(*key, abs(price) * scale) for key, price in prices.items() if abs(price) > BINDING]
     trade = np.abs(weights - problem.weights)
     cost = float(numbers.linear @ trade + numbers.impact @ (trade * np.sqrt(trade)))
     return Optimal(
         weights=weights,
         objective=utility(problem, weights) - cost,
-        shadow_price=shadow,
+        shadow_price=solved.duals[compiled.trade_rows] * scale,
         binding=tuple(sorted(binding, key=lambda one: -one.multiplier)),
         iterations=solved.iterations,
         gap=solved.gap,

@@ -91,10 +91,6 @@ class Structure:
         )
 
 
-# The split of the trade names its rows, as limits do: their multiplier is the shadow price of a weight.
-TRADE = "trade"
-
-
 class Variables:
     """The variables that pieces share.
 
@@ -142,12 +138,17 @@ class Quadratic:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a piece adds to the problem."""
+    """What a piece adds to the problem.
+
+    `trades` are the parameters on the right side of rows ``w - (what is traded) = level``: the multiplier
+    of such a row is the shadow price of its weight.
+    """
 
     reward: Expression = 0.0
     constraints: tuple[Constraint, ...] = ()
     parameters: tuple[tuple[Parameter, Source], ...] = ()
     limits: tuple[Limit, ...] = ()
+    trades: tuple[Parameter, ...] = ()
     quadratics: tuple[Quadratic, ...] = ()
 
 
@@ -222,7 +223,7 @@ def trading_cost(x: Variables) -> Part:
         reward=-cost @ x.traded,
         constraints=(x.weights - x.buys + x.sells == start, x.buys >= 0, x.sells >= 0),
         parameters=((start, lambda n: n.problem.weights), (cost, lambda n: n.linear)),
-        limits=(Limit(TRADE, start),),
+        trades=(start,),
     )
 
 
