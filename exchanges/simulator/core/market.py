@@ -136,6 +136,7 @@ class Market:
         self.mid = np.where(known, mid, self.mid)
         self.index = np.where(np.isfinite(index), index, self.mid)
         live = self._rebook(step, elapsed_ms)
+        self.sequences += live
         with np.errstate(invalid="ignore"):
             premium = np.nan_to_num(self.mid / self.index - 1)
         self.premiums.observe(premium, elapsed_ms * self._settings.speed)
@@ -153,7 +154,6 @@ class Market:
         self.synthetic.step(self.mid, live, elapsed_ms)
         if step.bid is not None and step.ask is not None:
             self._overrule(step)
-        self.sequences += live
         return live
 
     def _overrule(self, step: Step) -> None:
@@ -246,6 +246,14 @@ class Market:
         """Return the synthetic lots at one price."""
         prices, lots = self.ladder(place, side)
         return int(lots[prices == ticks].sum())
+
+    def synthetic_through(self, place: int, side: Side, ticks: int) -> int:
+        """Return the synthetic lots of a side at a price or better."""
+        best, depth = self.best_synthetic(place, side)
+        if not depth or side.sign * (ticks - best) > 0:
+            return 0
+        prices, lots = self.ladder(place, side)
+        return int(lots[side.sign * (ticks - prices) <= 0].sum())
 
     def consume(self, place: int, side: Side, ticks: int, lots: int) -> None:
         """Take synthetic lots from the front of a side; clients' orders at that price move up."""

@@ -77,7 +77,8 @@ class Planner:
     def _levels(self, resting: RestingSide, ticks: Ints, lots: Ints) -> Iterator[tuple[int, int, list[Working]]]:
         sign = self._taker.side.sign
         limit = sign * self._taker.limit
-        ladder = dict(zip(ticks.tolist(), lots.tolist(), strict=True))
+        reached = sign * ticks <= limit
+        ladder = dict(zip(ticks[reached].tolist(), lots[reached].tolist(), strict=True))
         others = (price for price, _ in resting.levels() if price not in ladder)
         for price in merge(ladder, others, key=lambda price: sign * price):
             if sign * price > limit:

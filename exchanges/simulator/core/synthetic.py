@@ -74,8 +74,12 @@ class SyntheticBooks:
         self.taken[:, place] = 0
 
     def step(self, mid: Floats, live: NDArray[np.bool_], elapsed_ms: float) -> None:
-        """Move all ladders to new mids and let consumed liquidity come back; books that are not live are empty."""
-        self._step += 1
+        """Move all ladders to new mids and let consumed liquidity come back; books that are not live are empty.
+
+        Sizes are drawn anew only as time passes, so that a step of no time changes nothing but what is live.
+        """
+        self._step += elapsed_ms > 0
+        self._cache.clear()
         if self.taken.any():
             self.taken *= np.exp2(-elapsed_ms / self._recovery)
             self.taken[self.taken < 1] = 0

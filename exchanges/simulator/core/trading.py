@@ -234,9 +234,7 @@ class Trading:
         for side in Side:
             resting = self._market.books[place][side]
             while (best := resting.best()) is not None:
-                ticks, lots = self._market.ladder(place, side.opposite)
-                reached = ticks <= best if side is Side.BUY else ticks >= best
-                offered = int(lots[reached].sum())
+                offered = self._market.synthetic_through(place, side.opposite, best)
                 if not offered:
                     break
                 working = resting.queue(best)[0]
