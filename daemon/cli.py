@@ -53,6 +53,12 @@ COMMANDS = (
     Command("exchange", "serve a simulated exchange on this machine", "exchange"),
 )
 
+LIST = "commands:\n" + "\n".join(f"  {command.name:<11} {command.line}" for command in COMMANDS)
+DESCRIPTION = f"""A rebalancing daemon for crypto exchanges: prices in, optimal orders out.
+
+{LIST}
+
+`keelward COMMAND --help` tells more."""
 EXITS = "exit codes:\n" + "\n".join(f"  {code.value:<4} {meaning}" for code, meaning in MEANINGS.items())
 EPILOG = f"""first steps:
   keelward demo                          trade on a simulated exchange, nothing to set up
@@ -71,17 +77,18 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; only the chosen command's module is imported, the others are known by name."""
     parser = argparse.ArgumentParser(
         prog="keelward",
-        description="A rebalancing daemon for crypto exchanges: prices in, optimal orders out.",
+        usage="keelward [-h] [--version] COMMAND ...",
+        description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="show the version and exit")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    subparsers = parser.add_subparsers(prog="keelward", dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
     for command in COMMANDS:
         if command.name == chosen:
             load(command).add(subparsers)
         else:
-            subparsers.add_parser(command.name, help=command.line, add_help=False)
+            subparsers.add_parser(command.name, add_help=False)
     return parser
 
 

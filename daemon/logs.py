@@ -74,11 +74,23 @@ class _Formatter(logging.Formatter):
         return self._redact(self.shape(record))
 
     def shape(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
         raise NotImplementedError
+
+    # The parts are struck through too: once inside JSON, a message that held JSON already is escaped twice.
+
+    def message(self, record: logging.LogRecord) -> str:
+        """Return the sentence of a record."""
+        return self._redact(record.getMessage())
+
+    def extras(self, record: logging.LogRecord) -> Mapping[str, object]:
+        """Return what the caller gave as `extra`."""
+        given = {name: value for name, value in vars(record).items() if name not in STANDARD}
+        return {name: self._redact(value) if isinstance(value, str) else value for name, value in given.items()}
 
     def trace(self, record: logging.LogRecord) -> str:
         """Return the traceback of a record; empty where there is none."""
-        return self.formatException(record.exc_info) if record.exc_info else ""
+        return self._redact(self.formatException(record.exc_info)) if record.exc_info else ""
 
 
 class HumanFormatter(_Formatter):
@@ -93,7 +105,7 @@ class HumanFormatter(_Formatter):
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         colour = COLOURS.get(record.levelno, "") if self._colours else ""
-        line = f"{at}  {colour}{level}{record.getMessage()}{RESET if colour else ''}"
+        line = f"{at}  {colour}{level}{self.message(record)}{RESET if colour else ''}"
         trace = self.trace(record)
         return f"{line}\n{trace}" if trace else line
 
@@ -107,8 +119,8 @@ class JsonFormatter(_Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
-            **extras(record),
+            "message": self.message(record),
+            **self.extras(record),
         }
         trace = self.trace(record)
         if trace:
@@ -122,16 +134,11 @@ class JournalFormatter(_Formatter):
     def shape(self, record: logging.LogRecord) -> str:
         """Return the lines, each with its level."""
         prefix = f"<{JOURNAL_LEVELS.get(record.levelno, 6)}>"
-        fields = "".join(f" {name}={value}" for name, value in extras(record).items())
-        text = f"{record.getMessage()}{fields}"
+        fields = "".join(f" {name}={value}" for name, value in self.extras(record).items())
+        text = f"{self.message(record)}{fields}"
         trace = self.trace(record)
         lines = (f"{text}\n{trace}" if trace else text).splitlines() or [""]
         return "\n".join(f"{prefix}{line}" for line in lines)
-
-
-def extras(record: logging.LogRecord) -> Mapping[str, object]:
-    """Return what the caller gave as `extra`."""
-    return {name: value for name, value in vars(record).items() if name not in STANDARD}
 
 
 def choose(form: str, stream: TextIO, environment: Mapping[str, str]) -> str:
