@@ -88,7 +88,8 @@ def check_target(target: Target, state: AccountState, limits: Limits) -> tuple[D
 def use(limits: Limits, state: AccountState, target: Target | None = None) -> tuple[Use, ...]:
     """Return how far each limit that is on is used; with the last target, its risk figures too.
 
-    A gain counts as no use of a loss limit, and a limit of zero is fully used by anything.
+    A gain counts as no use of a loss limit, a limit of zero is infinitely used by anything, and the use is NaN where
+    a price is not known.
     """
     measured: tuple[tuple[LimitCode, float | None, float | None], ...] = (
         (LimitCode.POSITION_WEIGHT, heaviest_position(state), limits.position_weight),
@@ -165,8 +166,7 @@ def _state_inputs(state: AccountState) -> Iterator[_Input]:
         yield _Input(f"what buys are in flight of {symbol}", holding.buying, 0.0)
         yield _Input(f"what sales are in flight of {symbol}", holding.selling, 0.0)
         if holding.worst:
-            market = state.markets.get(symbol)
-            yield _Input(f"the mid of {symbol}", market.mid if market else math.nan, 0.0, above=True)
+            yield _Input(f"the mid of {symbol}", state.mid(symbol), 0.0, above=True)
 
 
 def _limit_inputs(limits: Limits) -> Iterator[_Input]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,17 +59,17 @@ class TargetContext:
     def held(self) -> Mapping[str, float]:
         """Present weights by symbol, without orders in flight."""
         state = self.state
-        return {s: h.position * state.markets[s].mid / state.equity for s, h in state.holdings.items() if h.position}
+        return {s: h.position * state.mid(s) / state.equity for s, h in state.holdings.items() if h.position}
 
 
 def gross_leverage(state: AccountState, holdings: Mapping[str, Holding]) -> float:
     """Return the greatest sum of |weights| that the orders in flight can lead to."""
-    return sum(h.worst * state.markets[s].mid for s, h in holdings.items() if h.worst) / state.equity
+    return sum(h.worst * state.mid(s) for s, h in holdings.items() if h.worst) / state.equity
 
 
 def net_leverage(state: AccountState, holdings: Mapping[str, Holding]) -> float:
     """Return the greatest |sum of weights| that the orders in flight can lead to."""
-    held = [(h, state.markets[s].mid) for s, h in holdings.items() if h.worst]
+    held = [(h, state.mid(s)) for s, h in holdings.items() if h.worst]
     highest = sum(h.highest * mid for h, mid in held)
     lowest = sum(h.lowest * mid for h, mid in held)
     return max(abs(highest), abs(lowest)) / state.equity
@@ -76,8 +77,8 @@ def net_leverage(state: AccountState, holdings: Mapping[str, Holding]) -> float:
 
 def heaviest_position(state: AccountState) -> float:
     """Return the greatest |weight| of any symbol that the orders in flight can lead to."""
-    held = ((h.worst, state.markets[s].mid) for s, h in state.holdings.items() if h.worst)
-    return max((worst * mid for worst, mid in held), default=0.0) / state.equity
+    weights = [h.worst * state.mid(s) / state.equity for s, h in state.holdings.items() if h.worst]
+    return math.nan if any(map(math.isnan, weights)) else max(weights, default=0.0)
 
 
 def daily_loss(state: AccountState) -> float:

@@ -12,6 +12,7 @@ flight is ever taken as the relief that lets another one pass.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -75,7 +76,9 @@ class Denial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The operator's limits. None switches a rule off; what is no finite number ≥ 0 refuses everything.
+    """The operator's limits, each of which must be said.
+
+    None switches a rule off; what is no finite number ≥ 0 refuses everything.
 
     Attributes:
         symbols: The only symbols that may be traded.
@@ -100,24 +103,24 @@ class Limits:
     """
 
     symbols: frozenset[str]
-    quote_age: float | None = 5.0
-    price_band_mid: float | None = 0.02
-    price_band_last: float | None = 0.05
-    order_notional: float | None = None
-    book_depth: float | None = None
-    position_weight: float | None = 1.0
-    gross_leverage: float | None = 1.0
-    net_leverage: float | None = 1.0
-    cycle_turnover: float | None = None
-    day_turnover: float | None = None
-    orders_per_minute: float | None = None
-    orders_per_day: float | None = None
-    open_orders: float | None = None
-    reserve: float = 0.0
-    value_at_risk: float | None = None
-    expected_shortfall: float | None = None
-    daily_loss: float | None = None
-    drawdown: float | None = None
+    quote_age: float | None
+    price_band_mid: float | None
+    price_band_last: float | None
+    order_notional: float | None
+    book_depth: float | None
+    position_weight: float | None
+    gross_leverage: float | None
+    net_leverage: float | None
+    cycle_turnover: float | None
+    day_turnover: float | None
+    orders_per_minute: float | None
+    orders_per_day: float | None
+    open_orders: float | None
+    reserve: float
+    value_at_risk: float | None
+    expected_shortfall: float | None
+    daily_loss: float | None
+    drawdown: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +265,11 @@ class AccountState:
     def holding(self, symbol: str) -> Holding:
         """Return what is held of a symbol, nothing if it is not known."""
         return self.holdings.get(symbol, Holding())
+
+    def mid(self, symbol: str) -> float:
+        """Return the middle price of a symbol, NaN if there is none."""
+        market = self.markets.get(symbol)
+        return math.nan if market is None else market.mid
 
     def begin_cycle(self, at: float) -> AccountState:
         """Return the state at the start of a cycle: its own turnover is nothing yet."""

@@ -43,6 +43,9 @@ MARKETS = {
 }
 LIMITS = Limits(
     symbols=frozenset(SYMBOLS),
+    quote_age=5.0,
+    price_band_mid=0.02,
+    price_band_last=0.05,
     order_notional=2_000.0,
     book_depth=0.3,
     position_weight=0.4,
@@ -54,6 +57,8 @@ LIMITS = Limits(
     orders_per_day=25,
     open_orders=12,
     reserve=0.05,
+    value_at_risk=0.1,
+    expected_shortfall=0.2,
     daily_loss=0.2,
     drawdown=0.3,
 )
@@ -119,7 +124,7 @@ def attempt(random: Random) -> Order:
 def test_no_sequence_of_accepted_orders_leaves_the_limits_however_it_fills(
     focus: str, fills: str, seed: int, spot: float, swap: float
 ) -> None:
-    limits = Limits(symbols=frozenset(SYMBOLS), **{**OFF, **FOCUS[focus]})
+    limits = Limits(symbols=frozenset(SYMBOLS), **{**OFF, "reserve": 0.0, **FOCUS[focus]})
     random = Random(seed)
     start = account(spot, swap)
     state, now = start, 0.0
@@ -183,8 +188,8 @@ def measured(start: AccountState, accepted: list[tuple[float, Order, float]]) ->
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.0, DAY / 20), min_size=50, max_size=120))
 def test_no_day_holds_more_orders_or_turnover_than_allowed(waits: list[float]) -> None:
-    counted = Limits(symbols=frozenset(SYMBOLS), **{**OFF, "orders_per_day": 25})
-    turned = Limits(symbols=frozenset(SYMBOLS), **{**OFF, "day_turnover": 2.0})
+    counted = Limits(symbols=frozenset(SYMBOLS), **{**OFF, "reserve": 0.0, "orders_per_day": 25})
+    turned = Limits(symbols=frozenset(SYMBOLS), **{**OFF, "reserve": 0.0, "day_turnover": 2.0})
     for limits, most in ((counted, 25), (turned, 16)):
         state, now = account(), 0.0
         sent: list[float] = []

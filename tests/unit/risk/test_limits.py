@@ -37,15 +37,8 @@ STATE = AccountState(
     holdings={BTC: Holding(20.0)},
     markets=MARKETS,
 )
-WIDE = Limits(
-    symbols=frozenset(MARKETS),
-    quote_age=None,
-    price_band_mid=None,
-    price_band_last=None,
-    position_weight=None,
-    gross_leverage=None,
-    net_leverage=None,
-)
+OFF: dict[str, Any] = {field.name: None for field in fields(Limits)}
+WIDE = Limits(**{**OFF, "symbols": frozenset(MARKETS), "reserve": 0.0})
 BUY = Order(BTC, 1.0, 100.0)
 
 
@@ -302,6 +295,11 @@ def test_use_tells_how_far_each_limit_is_used() -> None:
     measured = Target(weights={}, value_at_risk=0.02)
     (row,) = (r for r in use(replace(WIDE, value_at_risk=0.08, expected_shortfall=0.1), STATE, measured))
     assert (row.code, row.fraction) == (LimitCode.VALUE_AT_RISK, 0.25)
+
+
+def test_use_is_not_known_without_a_price() -> None:
+    blind = replace(STATE, markets={})
+    assert all(math.isnan(row.used) for row in use(replace(WIDE, position_weight=1.0, gross_leverage=1.0), blind))
 
 
 BAD = [math.nan, math.inf, -math.inf]
