@@ -53,6 +53,7 @@ class CachedQuotes:
                 self._on_subscribed()
             self._read()
             await asyncio.sleep(_PAUSE)
+            self._read()  # what came meanwhile woke nobody
 
     def _read(self) -> None:
         cache, now = getattr(self._client, self._cache), self._monotonic()
