@@ -98,7 +98,9 @@ POSTGRESQL: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 def translated(error: SQLAlchemyError) -> StoreError:
     """Return the typed error for one of SQLAlchemy's, without the statement's values."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    text = " ".join(str(cause).split())
+    # PostgreSQL's detail quotes the row; its primary message does not.
+    primary = getattr(getattr(cause, "diag", None), "message_primary", None)
+    text = " ".join(str(primary or cause).split())
     if isinstance(error, IntegrityError):
         return StoreConflictError(f"a row contradicts what is stored: {text}")
     state = getattr(cause, "sqlstate", None) or ""

@@ -207,8 +207,8 @@ def _record_flow(
         "at": flow.time,
         "reason": reason,
     }
-    statement = upserting(connection, FLOWS).values(values).on_conflict_do_nothing()
-    if not connection.execute(statement).rowcount:
+    statement = upserting(connection, FLOWS).values(values).on_conflict_do_nothing().returning(FLOWS.c.flow_id)
+    if connection.execute(statement).one_or_none() is None:
         return False
     _apply(connection, flow.venue, account, delta, price)
     return True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from daemon.database import open_engine, writing
 from migrations import revisions
@@ -30,9 +32,17 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(tmp_path: Path, migrated: Path) -> Iterator[Engine]:
-    """A real SQLite database of the test's own."""
-    path = tmp_path / "keelward.db"
-    shutil.copy(migrated, path)
-    engine = open_engine(f"sqlite:///{path}")
+    """A real database of the test's own: SQLite, or the PostgreSQL that KEELWARD_TEST_POSTGRESQL names, emptied."""
+    server = os.environ.get("KEELWARD_TEST_POSTGRESQL")
+    if server is None:
+        path = tmp_path / "keelward.db"
+        shutil.copy(migrated, path)
+        engine = open_engine(f"sqlite:///{path}")
+    else:
+        engine = open_engine(server)
+        with writing(engine) as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+            revisions.upgrade(connection)
     yield engine
     engine.dispose()

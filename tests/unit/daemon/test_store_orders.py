@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 
 from daemon import lease as leases
 from daemon import schema
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BTC = "BTC/USDT"
+AVERAGE = select(schema.orders.c.average_price)
 
 
 def decision(name: str = "d1", at: datetime = AT, **changes: object) -> DecisionRecord:
@@ -210,7 +211,7 @@ def test_an_order_comes_back_as_the_fold_left_it(engine: Engine) -> None:
             "BTC": Decimal("0.2996"),
             "USDT": Decimal("-19199.97"),
         }
-        assert connection.execute(text("SELECT average_price FROM orders")).scalar_one() == "63999.9"
+        assert connection.execute(AVERAGE).scalar_one() == Decimal("63999.9")
 
 
 def test_a_fill_told_twice_is_booked_once_and_its_late_fee_by_the_difference(engine: Engine) -> None:
@@ -232,8 +233,8 @@ def test_an_average_price_without_end_is_stored_all_the_same(engine: Engine) -> 
     now = learn(engine, now, Filled(replace(fill("t2", "0.2"), price=Decimal("64000.0"))))
     assert stored(engine) == now
     with reading(engine) as connection:
-        price = connection.execute(text("SELECT average_price FROM orders")).scalar_one()
-    assert price == "63999.966666666666666667"
+        price = connection.execute(AVERAGE).scalar_one()
+    assert price == Decimal("63999.966666666666666667")
 
 
 def test_an_event_of_an_order_that_was_never_written_is_a_conflict(engine: Engine) -> None:
