@@ -77,6 +77,37 @@ def test_no_other_width_loses_less() -> None:
         assert loss[2.5] > 1.3 * loss[1.0]
 
 
+def test_no_other_amortisation_loses_less_for_correlated_assets() -> None:
+    """The whole machine on simulated prices: region, joint solve, what is worth an order."""
+    loss = {times: simulated_loss(times) for times in (0.25, 1.0, 4.0)}
+    assert loss[0.25] > 1.2 * loss[1.0]
+    assert loss[4.0] > 1.2 * loss[1.0]
+
+
+def simulated_loss(times: float, steps: int = 1200) -> float:
+    """Utility lost per year when the region's costs are amortised this many times as fast."""
+    volatility, target, dt = np.array([0.6, 0.8, 0.7]), np.array([0.3, 0.25, 0.2]), 1 / 1200
+    problem = simple_problem([0.3, 0.25, 0.2], volatility=list(volatility), correlation=0.7, fee=0.0015)
+    covariance = np.asarray(problem.covariance)
+    drift = problem.risk_aversion * covariance @ target  # makes the target optimal
+    problem = replace(problem, expected_returns=drift)
+    region, optimiser = no_trade_region(problem, target), Optimiser()
+    draw, root, lost = np.random.default_rng(11), np.linalg.cholesky(covariance), 0.0
+    for _ in range(steps):
+        growth = root @ draw.standard_normal(3) * np.sqrt(dt) + drift * dt
+        now = problem.weights * (1 + growth) / (1 + problem.weights @ growth)
+        problem = replace(problem, weights=now)
+        outcome = optimiser.trade(prepare(problem, region.linear * times, region.impact))
+        assert isinstance(outcome, Optimal)
+        trade = outcome.weights - now
+        if np.any(np.abs(trade) >= WORTH * region.half_width * times):
+            problem = replace(problem, weights=outcome.weights)
+            lost += float(problem.costs.expected(trade).sum())
+        apart = problem.weights - target
+        lost += 0.5 * problem.risk_aversion * float(apart @ covariance @ apart) * dt
+    return lost / (steps * dt)
+
+
 def test_the_answer_trades_to_the_edge_and_no_further() -> None:
     problem = one_asset(0.9, cost=0.002, volatility=0.8, risk_aversion=2.0)
     problem = replace(problem, expected_returns=np.array([0.5 * 2.0 * 0.64]))
