@@ -120,9 +120,7 @@ def momentum(
     return is standardised over its own lookback, and capped, in place of its sign.
     """
     if not lookbacks or min(lookbacks) < 1 or skip < 0:
-        raise ValueError(
-            f"lookbacks must be at least one bar each and skip at least 0, not {lookbacks}, {skip}"
-        )
+        raise ValueError(f"lookbacks must be at least one bar each and skip at least 0, not {lookbacks}, {skip}")
     end = len(returns) - skip
     scores = np.full((len(lookbacks), returns.shape[1]), np.nan)
     for row, bars in zip(scores, lookbacks, strict=True):

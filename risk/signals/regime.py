@@ -49,9 +49,7 @@ class RegimeSettings:
         if not 0 < self.leave[0] <= self.leave[1]:
             raise ValueError(f"the ratios at which states end must rise: {self.leave}")
         if not all(leave < enter for leave, enter in zip(self.leave, self.enter, strict=True)):
-            raise ValueError(
-                f"each state must end below the ratio at which it begins: {self.leave}, {self.enter}"
-            )
+            raise ValueError(f"each state must end below the ratio at which it begins: {self.leave}, {self.enter}")
         if not all(0 < factor <= 1 for factor in self.interval_factors):
             raise ValueError(f"the factors of the interval must be in (0, 1]: {self.interval_factors}")
         if not all(1 <= factor < math.inf for factor in self.risk_aversion_factors):
