@@ -131,7 +131,8 @@ def document(name: str, instance: Instance, beside: Child, main: Html, *, live: 
     )
     foot = tag(
         "footer",
-        f"Keelward {instance.version} · configuration {instance.config_hash} · up since {moment(instance.started)} · ",
+        f"Keelward {instance.version} · configuration {instance.config_hash[:12]} · "
+        f"up since {moment(instance.started)} · ",
         tag("a", "JSON", href="/status.json"),
         " · ",
         tag("a", "metrics", href="/metrics"),

@@ -48,8 +48,8 @@ def money(value: Number, *, sign: bool = False) -> str:
     return fixed(value, 2, sign=sign)
 
 
-def price(value: Number) -> str:
-    """Return a price with five significant digits or its cents, whichever is more."""
+def rounded(value: Number) -> str:
+    """Return a price or an amount with five significant digits or two decimals, whichever is more."""
     magnitude = math.floor(math.log10(abs(float(value)))) if value else 2
     return fixed(value, max(2, 4 - magnitude))
 
@@ -107,7 +107,7 @@ WRITERS: Final[Mapping[Unit, Callable[[Number], str]]] = {
     Unit.FRACTION: percent,
     Unit.BASIS_POINTS: basis_points,
     Unit.MONEY: money,
-    Unit.PRICE: price,
+    Unit.PRICE: rounded,
     Unit.QUANTITY: exact,
     Unit.NUMBER: lambda value: fixed(value, 3),
     Unit.COUNT: lambda value: fixed(value, 0),

@@ -15,6 +15,7 @@ from daemon.page.numbers import (
     money,
     percent,
     relative,
+    rounded,
     seconds,
     write,
 )
@@ -87,9 +88,9 @@ def weights(view: StatusView, now: datetime) -> Html:
             weight_bar(row, axis),
             tag("span", write(row.weight, Unit.FRACTION), class_="outside" if row.inside is False else None),
             write(row.target, Unit.FRACTION),
-            "–" if row.low is None or row.high is None else f"{percent(row.low, 1)} – {percent(row.high, 1)}",
+            "–" if row.low is None or row.high is None else f"{fixed(100 * row.low, 2)} – {percent(row.high)}",
             "–" if row.volatility is None else percent(row.volatility, 0),
-            exact(row.quantity),
+            tag("span", rounded(row.quantity), title=exact(row.quantity)),
             write(row.price, Unit.PRICE),
             write(row.value, Unit.MONEY),
         )
@@ -107,7 +108,7 @@ def weights(view: StatusView, now: datetime) -> Html:
 
 
 def limits(view: StatusView, now: datetime) -> Html:
-    """Show how much of each limit is used, the nearest first."""
+    """Show how much of each limit is used, those nearly used up first and else in the order given."""
     if not view.limits:
         return tag("p", "No limit has been checked yet.", class_="nothing")
     return tag(
@@ -127,7 +128,7 @@ def limits(view: StatusView, now: datetime) -> Html:
                 ),
                 use_bar(limit.fraction, f"{limit.code}: {percent(limit.fraction, 0)} used"),
             )
-            for limit in sorted(view.limits, key=lambda limit: -limit.fraction)
+            for limit in sorted(view.limits, key=lambda limit: (limit.fraction < 1, limit.fraction < NEARLY))
         ],
         class_="limits",
     )
@@ -223,7 +224,7 @@ def fills(view: StatusView, now: datetime) -> Html:
             side(row.side),
             exact(row.quantity),
             exact(row.price),
-            join(exact(row.fee), tag("small", f" {row.fee_currency}")),
+            join(tag("span", rounded(row.fee), title=exact(row.fee)), tag("small", f" {row.fee_currency}")),
         )
         for row in view.fills
     ]

@@ -187,6 +187,14 @@ def test_all_is_well_only_when_each_check_is() -> None:
         assert sum(how != "good" for how in standing(worse)) == 1
 
 
+def test_limits_nearly_used_up_come_first_and_the_others_keep_their_places() -> None:
+    view = example()
+    uses = (0.1, 0.9, 0.3, 1.1, 0.2)
+    limits = tuple(replace(view.limits[0], code=f"limit{n}", fraction=fraction) for n, fraction in enumerate(uses))
+    shown = render(replace(view, limits=limits), NOW)["limits"]
+    assert re.findall(r'title="limit(\d)"', shown) == ["3", "1", "0", "2", "4"]
+
+
 def test_live_money_is_told_from_simulated() -> None:
     view = example()
     live = replace(view, instance=replace(view.instance, mode=type(view.instance.mode)("live")))

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from daemon.page.html import Html, join, tag
-from daemon.page.numbers import age, clock, exact, fixed, percent, price, relative, seconds, write
+from daemon.page.numbers import age, clock, exact, fixed, percent, relative, rounded, seconds, write
 from daemon.view import Unit
 
 NOW = datetime(2026, 11, 22, 17, 3, 12, tzinfo=UTC)
@@ -28,9 +28,9 @@ def plain(text: str) -> str:
         (fixed(12, 0, sign=True), "+12"),
         (percent(0.12345), "12.35_%"),
         (percent(-0.05, 1, sign=True), "-5.0_%"),
-        (price(94213.4), "94_213.40"),
-        (price(Decimal("0.000012345678")), "0.000012346"),
-        (price(0), "0.00"),
+        (rounded(94213.4), "94_213.40"),
+        (rounded(Decimal("0.000012345678")), "0.000012346"),
+        (rounded(0), "0.00"),
         (exact(Decimal("0.100")), "0.1"),
         (exact(Decimal("1E+3")), "1_000"),
         (exact(Decimal("-0.00000001")), "-0.00000001"),
