@@ -102,6 +102,15 @@ class Socket:
                 if condition(message):
                     return message
 
+    async def silence(self, seconds: float, most: int = 100) -> bool:
+        """Return whether the stream falls silent for so long, after what is still on its way."""
+        for _ in range(most):
+            try:
+                await self.next(seconds)
+            except TimeoutError:
+                return True
+        return False
+
     async def ask(self, **message: Any) -> Any:
         """Send a request and return the next answer that is no push."""
         await self.socket.send_str(orjson.dumps(message).decode())
