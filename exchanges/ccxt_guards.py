@@ -61,20 +61,30 @@ def _surviving(client: Any, handle: Callable[[Any], None]) -> Callable[[Any], No
     return handle_message
 
 
-def guard_loop(loop: asyncio.AbstractEventLoop, *clients: Any) -> None:
-    """Break the clients' connections when an exception escapes from ccxt's stream code into the loop."""
+def guard_loop(loop: asyncio.AbstractEventLoop, client: Any) -> Callable[[], None]:
+    """Break the client's connections when an exception escapes from ccxt's stream code into the loop.
+
+    Whatever handled such exceptions before still does. Call what is returned to take the guard away.
+    """
     following = loop.get_exception_handler()
+    active = True
 
     def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if _from_stream(context):
-            for client in clients:
-                break_connections(client, f"a callback failed: {context.get('exception')!r}")
+        if active and _from_stream(context):
+            break_connections(client, f"a callback failed: {context.get('exception')!r}")
         if following is not None:
             following(loop, context)
         else:
             loop.default_exception_handler(context)
 
+    def remove() -> None:
+        nonlocal active
+        active = False
+        if loop.get_exception_handler() is handler:
+            loop.set_exception_handler(following)
+
     loop.set_exception_handler(handler)
+    return remove
 
 
 def _from_stream(context: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ What differs from venue to venue stands in `venue_traits`; ccxt's structures bec
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ from exchanges import ccxt_convert as convert
 from exchanges import ccxt_create, ccxt_lists
 from exchanges.ccxt_account import account_events
 from exchanges.ccxt_client import Credentials, call, make_client
+from exchanges.ccxt_guards import guard_loop
 from exchanges.classify import Action, Trace
 from exchanges.client_ids import encode
 from exchanges.port import (
@@ -104,6 +106,7 @@ class CcxtVenue:
         self._authenticated = credentials is not None
         self._markets: dict[str, Market] = {}
         self._offset = ClockOffset(0.0, float("inf"))
+        self._unguard: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"CcxtVenue({self.exchange_id!r}, name={self.name!r})"
@@ -132,6 +135,8 @@ class CcxtVenue:
             VenueError: the venue is not reachable, the key is refused, or the account holds longs and shorts
             apart.
         """
+        if self._unguard is None:
+            self._unguard = guard_loop(asyncio.get_running_loop(), self.client)
         await self.load_markets()
         await self.measure_clock()
         if self._authenticated:
@@ -147,6 +152,9 @@ class CcxtVenue:
     async def close(self) -> None:
         """Close every connection; idempotent."""
         await self.client.close()
+        if self._unguard is not None:
+            self._unguard()
+            self._unguard = None
 
     async def load_markets(self) -> Mapping[str, Market]:
         """Fetch the markets and their rules anew."""

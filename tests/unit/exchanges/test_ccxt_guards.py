@@ -104,13 +104,16 @@ async def test_an_exception_in_the_loop_hangs_waiters_unless_guarded(
 ) -> None:
     caplog.set_level(logging.CRITICAL, logger="asyncio")
     if guarded:
-        guard_loop(asyncio.get_running_loop(), plain)
+        remove = guard_loop(asyncio.get_running_loop(), plain)
     await first_update(plain, okx)
     waiting = asyncio.ensure_future(watch_next(plain))
     await asyncio.sleep(0)
     await okx.sockets[-1].send_str("{broken")
     with pytest.raises(NetworkError if guarded else TimeoutError):
         await waiting
+    if guarded:
+        remove()
+        assert asyncio.get_running_loop().get_exception_handler() is None
 
 
 async def test_a_frozen_stream_raises_nothing_until_it_is_broken_off(okx: ScriptedOkx, plain: Any) -> None:
