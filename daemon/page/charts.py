@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.page.html import Html, join, tag
 from daemon.page.numbers import fixed, moment, money, percent, write
-from daemon.page.scale import Axis, compact, thin_out, time_ticks
+from daemon.page.scale import Axis, compact, stretches, thin_out, time_ticks
 from daemon.view import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from daemon.view import Equity, Hedge, Holding
 
@@ -22,6 +23,7 @@ WIDTH: Final = 1000  # of the lines' own coordinates, stretched to the drawing's
 EQUITY_TOP, EQUITY_HEIGHT = 8, 200
 FALL_TOP, FALL_HEIGHT = 236, 56
 PLOT_HEIGHT = FALL_TOP + FALL_HEIGHT + 22
+POINTS: Final = 240  # stretches of which a line shows the lowest and the highest
 ROW_HEIGHT: Final = 22
 NEARLY: Final = 0.8
 
@@ -33,56 +35,38 @@ def level(fraction: float) -> str:
 
 def equity_plot(equity: Equity) -> Html:
     """Draw equity and the worth of just holding over time, and below them the fall from the peak."""
-    points = thin_out(equity.series, 240)
+    total = len(equity.series)
+    runs = [thin_out(run, 1 + POINTS * len(run) // total) for run in stretches(equity.series)]
+    points = [point for run in runs for point in run]
     start, end = points[0].time, points[-1].time
     span = max((end - start).total_seconds(), 1e-9)
-    xs = [(point.time - start).total_seconds() / span for point in points]
     values = [point.equity for point in points]
-    held = [(x, point.hold) for x, point in zip(xs, points, strict=True) if point.hold is not None]
-    worth = Axis.over([*values, *(hold for _, hold in held)], margin=0.06, least=max(1e-6, abs(values[-1]) * 1e-4))
+    holds = [point.hold for point in points if point.hold is not None]
+    worth = Axis.over([*values, *holds], margin=0.06, least=max(1e-6, abs(values[-1]) * 1e-4))
     fall = Axis(0.0, max(0.001, *(point.drawdown for point in points)) * 1.15)
 
-    def line(pairs: Sequence[tuple[float, float]], axis: Axis, height: int, *, down: bool = False) -> str:
-        return " ".join(
-            f"{x * WIDTH:.1f},{height * (axis.at(y) if down else 100 - axis.at(y)) / 100:.1f}" for x, y in pairs
-        )
+    def x(time: datetime) -> float:
+        return (time - start).total_seconds() / span
 
-    equity_line = line(list(zip(xs, values, strict=True)), worth, EQUITY_HEIGHT)
-    fall_line = line([(x, p.drawdown) for x, p in zip(xs, points, strict=True)], fall, FALL_HEIGHT, down=True)
-    times = [
-        join(
-            tag(
-                "line",
-                x1=f"{x:.2f}%",
-                x2=f"{x:.2f}%",
-                y1=EQUITY_TOP,
-                y2=FALL_TOP + FALL_HEIGHT,
-                class_="grid",
-            ),
-            tag("text", label, x=f"{x:.2f}%", y=PLOT_HEIGHT - 4, text_anchor="middle", class_="tick"),
-        )
-        for time, label in time_ticks(start, end, 6)
-        if 3 < (x := 100 * (time - start).total_seconds() / span) < 97
-    ]
+    def height(value: float) -> float:
+        return EQUITY_HEIGHT * (1 - worth.at(value) / 100)
+
+    def depth(value: float) -> float:
+        return FALL_HEIGHT * fall.at(value) / 100
+
+    upper, lower = [], []
+    for run in runs:
+        upper += filled([(x(p.time), height(p.equity)) for p in run], EQUITY_HEIGHT, "equity")
+        upper += [line([(x(p.time), height(p.hold)) for p in run if p.hold is not None], "hold")]
+        lower += filled([(x(p.time), depth(p.drawdown)) for p in run], 0, "fall")
     return tag(
         "svg",
-        times,
+        [time_tick(x(time), label) for time, label in time_ticks(start, end, 6) if 0.03 < x(time) < 0.97],
         levels(worth, 6, EQUITY_TOP, EQUITY_HEIGHT, lambda value: compact(value, worth.step(6))),
         levels(fall, 2, FALL_TOP, FALL_HEIGHT, lambda value: percent(-value, 1), down=True),
-        pane(
-            EQUITY_TOP,
-            EQUITY_HEIGHT,
-            tag("polygon", points=f"0,{EQUITY_HEIGHT} {equity_line} {WIDTH},{EQUITY_HEIGHT}", class_="area"),
-            tag("polyline", points=line(held, worth, EQUITY_HEIGHT), class_="line hold"),
-            tag("polyline", points=equity_line, class_="line equity"),
-        ),
-        pane(
-            FALL_TOP,
-            FALL_HEIGHT,
-            tag("polygon", points=f"0,0 {fall_line} {WIDTH},0", class_="area fall"),
-            tag("polyline", points=fall_line, class_="line fall"),
-        ),
-        tag("circle", cx="100%", cy=EQUITY_TOP + EQUITY_HEIGHT * (1 - worth.at(values[-1]) / 100), r=3.5),
+        pane(EQUITY_TOP, EQUITY_HEIGHT, upper),
+        pane(FALL_TOP, FALL_HEIGHT, lower),
+        tag("circle", cx="100%", cy=EQUITY_TOP + height(values[-1]), r=3.5),
         class_="plot",
         width="100%",
         height=PLOT_HEIGHT,
@@ -94,11 +78,33 @@ def equity_plot(equity: Equity) -> Html:
     )
 
 
-def pane(top: int, height: int, *lines: Html) -> Html:
+def line(places: Sequence[tuple[float, float]], kind: str) -> Html:
+    """Draw a line through places given as a fraction of the width and pixels from the top."""
+    return tag("polyline", points=" ".join(f"{x * WIDTH:.1f},{y:.1f}" for x, y in places), class_=f"line {kind}")
+
+
+def filled(places: Sequence[tuple[float, float]], ground: float, kind: str) -> list[Html]:
+    """Draw a line and the area between it and its ground."""
+    (first, _), (last, _) = places[0], places[-1]
+    corners = [(first, ground), *places, (last, ground)]
+    area = " ".join(f"{x * WIDTH:.1f},{y:.1f}" for x, y in corners)
+    return [tag("polygon", points=area, class_=f"area {kind}"), line(places, kind)]
+
+
+def time_tick(x: float, label: str) -> Html:
+    """Draw a time's line through both parts of the plot, and its label below."""
+    at = f"{x:.2%}"
+    return join(
+        tag("line", x1=at, x2=at, y1=EQUITY_TOP, y2=FALL_TOP + FALL_HEIGHT, class_="grid"),
+        tag("text", label, x=at, y=PLOT_HEIGHT - 4, text_anchor="middle", class_="tick"),
+    )
+
+
+def pane(top: int, height: int, lines: Sequence[Html]) -> Html:
     """Return a part of the plot whose lines are stretched to its width."""
     return tag(
         "svg",
-        *lines,
+        lines,
         y=top,
         width="100%",
         height=height,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from daemon.page.numbers import SPACE, fixed
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MINUTE: Final = 60
 HOUR: Final = 3_600
 DAY: Final = 86_400
+GAP: Final = 8  # usual distances between two points
 TIME_STEPS: Final = (
     *(1, 2, 5, 10, 15, 30),
     *(MINUTE * n for n in (1, 2, 5, 10, 15, 30)),
@@ -82,3 +84,18 @@ def thin_out(points: Sequence[EquityPoint], buckets: int) -> list[EquityPoint]:
         kept.add(min(stretch, key=lambda n: points[n].equity))
         kept.add(max(stretch, key=lambda n: points[n].equity))
     return [points[n] for n in sorted(kept)]
+
+
+def stretches(points: Sequence[EquityPoint]) -> list[list[EquityPoint]]:
+    """Return the points in runs, parted where there were none for far longer than is usual.
+
+    The daemon did not run then, and a line across would claim to know what happened.
+    """
+    steps = [after.time - before.time for before, after in pairwise(points)]
+    usual = max(sorted(steps)[len(steps) // 2], timedelta(seconds=1)) if steps else timedelta()
+    runs = [[points[0]]]
+    for step, point in zip(steps, points[1:], strict=True):
+        if step > GAP * usual:
+            runs.append([])
+        runs[-1].append(point)
+    return runs

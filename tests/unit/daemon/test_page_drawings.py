@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.page.charts import equity_plot, hedge_bar, use_bar, weight_axis, weight_bar
-from daemon.page.scale import Axis, compact, thin_out, time_ticks
+from daemon.page.scale import Axis, compact, stretches, thin_out, time_ticks
 from daemon.view import EquityPoint
 from tests.example_view import example
 
@@ -138,6 +138,16 @@ def test_a_flat_line_can_be_drawn(worth: float) -> None:
     heights = {point.split(",")[1] for point in (line.get("points") or "").split()}
     assert len(heights) == 1
     assert 0 < float(heights.pop()) < 200
+
+
+def test_a_line_is_not_drawn_across_a_time_without_points() -> None:
+    equity = example().equity
+    assert equity is not None
+    early, late = equity.series[:100], equity.series[300:]
+    assert [len(run) for run in stretches((*early, *late))] == [100, 60]
+    drawn = parse(equity_plot(replace(equity, series=(*early, *late))))
+    assert len(drawn.findall(".//polyline[@class='line equity']")) == 2
+    assert len(parse(equity_plot(equity)).findall(".//polyline[@class='line equity']")) == 1
 
 
 def test_the_plot_says_in_words_what_it_shows() -> None:
