@@ -1,11 +1,11 @@
 """Values as exact, compact, versioned bytes: what a decision saw is read back to the last bit.
 
-JSON with tagged values, compressed. Floats and float64 arrays keep every bit (NaN payloads and -0.0 too),
-decimals every digit, times every microsecond (in UTC). Dataclasses and enums are named by module and class,
-and only those of our own packages are read back, so stored bytes cannot call anything else.
+JSON with tagged values, compressed, and behind it the arrays as they lie in memory (numbers from a market hardly
+compress, and a decision must not wait for the attempt). Floats keep every bit (NaN payloads and -0.0 too), decimals
+every digit, times every microsecond (in UTC). Dataclasses and enums are named by module and class, and only those
+of our own packages are read back, so stored bytes cannot call anything else.
 
-A field that a later version added is read with its default; anything else that does not fit raises
-`CodecError`.
+A field that a later version added is read with its default; anything else that does not fit raises `CodecError`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import math
 import struct
 import sys
 import zlib
@@ -27,12 +28,16 @@ from typing import Any
 import numpy as np
 import orjson
 
-VERSION = b"\x01"
+VERSION = 1
+HEAD = struct.Struct(">BII")
+"""Version, checksum of all that follows the head, length of the compressed JSON; then this JSON, then the arrays."""
 PACKAGES = frozenset({"daemon", "exchanges", "risk"})
 PLAIN = (str, bool, type(None))
 WIDEST_INTEGER = 2**53
 LARGEST = 256 * 1024 * 1024
 DTYPES = frozenset({"<f8", "<i8", "|b1"})
+Arrays = list[bytes] | None
+"""Where the arrays of a value go, one behind the other; None writes them into the JSON."""
 
 
 class CodecError(ValueError):
@@ -40,12 +45,15 @@ class CodecError(ValueError):
 
 
 def encode(value: object) -> bytes:
-    """Return a value as bytes: a version, then compressed JSON. Equal values give equal bytes.
+    """Return a value as bytes. Equal values give equal bytes.
 
     Raises:
         CodecError: the value holds something that the format does not know.
     """
-    return VERSION + zlib.compress(dumps(value), 6)
+    arrays: list[bytes] = []
+    text = zlib.compress(_dump(_pack(value, arrays)), 6)
+    body = b"".join([text, *arrays])
+    return HEAD.pack(VERSION, zlib.crc32(body), len(text)) + body
 
 
 def decode(data: bytes) -> Any:
@@ -54,16 +62,22 @@ def decode(data: bytes) -> Any:
     Raises:
         CodecError: the bytes are damaged, or from a version that this one cannot read.
     """
-    if data[:1] != VERSION:
-        raise CodecError(f"format {data[:1].hex() or 'none'} is not known here, only {VERSION.hex()}")
+    if len(data) < HEAD.size:
+        raise CodecError("damaged: too short")
+    version, checksum, length = HEAD.unpack_from(data)
+    if version != VERSION:
+        raise CodecError(f"format {version} is not known here, only {VERSION}")
+    body = memoryview(data)[HEAD.size :]
+    if zlib.crc32(body) != checksum:
+        raise CodecError("damaged: the checksum does not fit")
     inflater = zlib.decompressobj()
     try:
-        text = inflater.decompress(data[1:], LARGEST)
+        text = inflater.decompress(body[:length], LARGEST)
     except zlib.error as error:
         raise CodecError(f"damaged: {error}") from None
-    if not inflater.eof or inflater.unused_data:
-        raise CodecError("damaged: too short, too long or larger than any snapshot")
-    return loads(text)
+    if not inflater.eof:
+        raise CodecError("larger than any snapshot")
+    return _load(text, body[length:])
 
 
 def digest(data: bytes) -> str:
@@ -72,24 +86,32 @@ def digest(data: bytes) -> str:
 
 
 def dumps(value: object) -> bytes:
-    """Return a value as tagged JSON, readable in SQL."""
-    try:
-        return orjson.dumps(_pack(value))
-    except (orjson.JSONEncodeError, RecursionError) as error:
-        raise CodecError(f"cannot be written: {error}") from None
+    """Return a value as tagged JSON, arrays included, readable in SQL."""
+    return _dump(_pack(value, None))
 
 
 def loads(text: bytes | str) -> Any:
     """Return the value that `dumps` was given."""
+    return _load(text, memoryview(b""))
+
+
+def _dump(packed: object) -> bytes:
     try:
-        return _unpack(orjson.loads(text))
+        return orjson.dumps(packed)
+    except orjson.JSONEncodeError as error:
+        raise CodecError(f"cannot be written: {error}") from None
+
+
+def _load(text: bytes | str, arrays: memoryview) -> Any:
+    try:
+        return _unpack(orjson.loads(text), arrays)
     except orjson.JSONDecodeError as error:
         raise CodecError(f"damaged: {error}") from None
     except (KeyError, IndexError, TypeError, ValueError, InvalidOperation, struct.error) as error:
         raise CodecError(f"cannot be read: {error}") from error
 
 
-def _pack(value: Any) -> Any:
+def _pack(value: Any, arrays: Arrays) -> Any:
     kind = type(value)
     if kind in PLAIN:
         return value
@@ -97,80 +119,89 @@ def _pack(value: Any) -> Any:
     if packer is None:
         packer = next((packer for base, packer in RARE_PACKERS if isinstance(value, base)), None)
     if packer is not None:
-        return packer(value)
+        return packer(value, arrays)
     if dataclasses.is_dataclass(value):
-        fields = {field.name: _pack(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: _pack(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
         return {"~class": _name(kind), "is": fields}
     raise CodecError(f"{kind.__name__} is not known to the format")
 
 
-def _pack_float(value: float) -> Any:
+def _pack_float(value: float, _arrays: Arrays) -> Any:
     # JSON has no NaN and no infinity; orjson's shortest form gives every finite float back bit by bit.
     return value if value - value == 0 else {"~float": struct.pack(">d", value).hex()}
 
 
-def _pack_time(value: datetime) -> Any:
+def _pack_time(value: datetime, _arrays: Arrays) -> Any:
     if value.tzinfo is None:
         raise CodecError(f"{value!r} has no time zone")
     return {"~time": value.astimezone(UTC).isoformat()}
 
 
-def _pack_mapping(value: Mapping[Any, Any]) -> Any:
+def _pack_mapping(value: Mapping[Any, Any], arrays: Arrays) -> Any:
     if all(type(name) is str and not name.startswith("~") for name in value):
-        return {name: _pack(item) for name, item in value.items()}
-    return {"~map": [[_pack(name), _pack(item)] for name, item in value.items()]}
+        return {name: _pack(item, arrays) for name, item in value.items()}
+    return {"~map": [[_pack(name, arrays), _pack(item, arrays)] for name, item in value.items()]}
 
 
-def _pack_array(value: np.ndarray[Any, Any]) -> Any:
+def _pack_array(value: np.ndarray[Any, Any], arrays: Arrays) -> Any:
     dtype = value.dtype.newbyteorder("<").str
     if dtype not in DTYPES:
         raise CodecError(f"an array of {value.dtype} is not known to the format")
     raw = np.ascontiguousarray(value, dtype=dtype).tobytes()
-    return {"~array": base64.b85encode(raw).decode(), "type": dtype, "shape": list(value.shape)}
+    place: str | int
+    if arrays is None:
+        place = base64.b64encode(raw).decode()
+    else:
+        place = sum(map(len, arrays))
+        arrays.append(raw)
+    return {"~array": place, "type": dtype, "shape": list(value.shape)}
 
 
-PACKERS: Mapping[type, Callable[[Any], Any]] = {
+PACKERS: Mapping[type, Callable[[Any, Arrays], Any]] = {
     float: _pack_float,
-    int: lambda value: value if abs(value) < WIDEST_INTEGER else {"~int": str(value)},
-    Decimal: lambda value: {"~dec": str(value)},
+    int: lambda value, _: value if abs(value) < WIDEST_INTEGER else {"~int": str(value)},
+    Decimal: lambda value, _: {"~dec": str(value)},
     dict: _pack_mapping,
-    list: lambda value: [_pack(item) for item in value],
-    tuple: lambda value: {"~tuple": [_pack(item) for item in value]},
-    bytes: lambda value: {"~bytes": base64.b85encode(value).decode()},
+    list: lambda value, arrays: [_pack(item, arrays) for item in value],
+    tuple: lambda value, arrays: {"~tuple": [_pack(item, arrays) for item in value]},
+    bytes: lambda value, _: {"~bytes": base64.b64encode(value).decode()},
     datetime: _pack_time,
-    timedelta: lambda value: {"~delta": [value.days, value.seconds, value.microseconds]},
+    timedelta: lambda value, _: {"~delta": [value.days, value.seconds, value.microseconds]},
 }
-RARE_PACKERS: Sequence[tuple[type, Callable[[Any], Any]]] = (
-    (Enum, lambda value: {"~enum": _name(type(value)), "is": _pack(value.value)}),
+RARE_PACKERS: Sequence[tuple[type, Callable[[Any, Arrays], Any]]] = (
+    (Enum, lambda value, arrays: {"~enum": _name(type(value)), "is": _pack(value.value, arrays)}),
     (np.ndarray, _pack_array),
-    (np.generic, lambda value: _pack(value.item())),
-    (Set, lambda value: {"~set": sorted(map(_pack, value), key=orjson.dumps)}),
+    (np.generic, lambda value, arrays: _pack(value.item(), arrays)),
+    (Set, lambda value, _: {"~set": sorted((_pack(item, None) for item in value), key=orjson.dumps)}),
     (Mapping, _pack_mapping),
 )
 
 
-def _unpack(value: Any) -> Any:
+def _unpack(value: Any, arrays: memoryview) -> Any:
     if isinstance(value, list):
-        return [_unpack(item) for item in value]
+        return [_unpack(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
     tag = next(iter(value), "")
     if not tag.startswith("~"):
-        return {name: _unpack(item) for name, item in value.items()}
+        return {name: _unpack(item, arrays) for name, item in value.items()}
     if tag not in UNPACKERS:
         raise CodecError(f"tag {tag} is not known here")
-    return UNPACKERS[tag](value)
+    return UNPACKERS[tag](value, arrays)
 
 
-def _unpack_array(value: Mapping[str, Any]) -> Any:
+def _unpack_array(value: Mapping[str, Any], arrays: memoryview) -> Any:
     if value["type"] not in DTYPES:
         raise CodecError(f"an array of {value['type']} is not known to the format")
-    array = np.frombuffer(base64.b85decode(value["~array"]), dtype=value["type"]).reshape(value["shape"]).copy()
+    place, dtype, shape = value["~array"], np.dtype(value["type"]), value["shape"]
+    size = math.prod(shape) * dtype.itemsize
+    raw = base64.b64decode(place, validate=True) if isinstance(place, str) else arrays[place : place + size]
+    array = np.frombuffer(raw, dtype).reshape(shape).copy()
     array.flags.writeable = False
     return array
 
 
-def _unpack_class(value: Mapping[str, Any]) -> Any:
+def _unpack_class(value: Mapping[str, Any], arrays: memoryview) -> Any:
     kind = _find(value["~class"])
     if not dataclasses.is_dataclass(kind):
         raise CodecError(f"{value['~class']} is no dataclass")
@@ -180,7 +211,7 @@ def _unpack_class(value: Mapping[str, Any]) -> Any:
         raise CodecError(f"{value['~class']} has no {', '.join(sorted(unknown))}: written by another version")
     instance = kind.__new__(kind)
     for name, field in known.items():
-        object.__setattr__(instance, name, _unpack(given[name]) if name in given else _default(kind, field))
+        object.__setattr__(instance, name, _unpack(given[name], arrays) if name in given else _default(kind, field))
     return instance
 
 
@@ -192,23 +223,23 @@ def _default(kind: type, field: dataclasses.Field[Any]) -> Any:
     raise CodecError(f"{kind.__name__} lacks {field.name}: written by another version")
 
 
-def _unpack_enum(value: Mapping[str, Any]) -> Any:
+def _unpack_enum(value: Mapping[str, Any], arrays: memoryview) -> Any:
     kind = _find(value["~enum"])
     if not issubclass(kind, Enum):
         raise CodecError(f"{value['~enum']} is no enum")
-    return kind(_unpack(value["is"]))
+    return kind(_unpack(value["is"], arrays))
 
 
-UNPACKERS = {
-    "~float": lambda value: struct.unpack(">d", bytes.fromhex(value["~float"]))[0],
-    "~int": lambda value: int(value["~int"]),
-    "~dec": lambda value: Decimal(value["~dec"]),
-    "~tuple": lambda value: tuple(_unpack(item) for item in value["~tuple"]),
-    "~set": lambda value: frozenset(_unpack(item) for item in value["~set"]),
-    "~map": lambda value: {_unpack(name): _unpack(item) for name, item in value["~map"]},
-    "~time": lambda value: datetime.fromisoformat(value["~time"]),
-    "~delta": lambda value: timedelta(*value["~delta"]),
-    "~bytes": lambda value: base64.b85decode(value["~bytes"]),
+UNPACKERS: Mapping[str, Callable[[Mapping[str, Any], memoryview], Any]] = {
+    "~float": lambda value, _: struct.unpack(">d", bytes.fromhex(value["~float"]))[0],
+    "~int": lambda value, _: int(value["~int"]),
+    "~dec": lambda value, _: Decimal(value["~dec"]),
+    "~tuple": lambda value, arrays: tuple(_unpack(item, arrays) for item in value["~tuple"]),
+    "~set": lambda value, arrays: frozenset(_unpack(item, arrays) for item in value["~set"]),
+    "~map": lambda value, arrays: {_unpack(name, arrays): _unpack(item, arrays) for name, item in value["~map"]},
+    "~time": lambda value, _: datetime.fromisoformat(value["~time"]),
+    "~delta": lambda value, _: timedelta(*value["~delta"]),
+    "~bytes": lambda value, _: base64.b64decode(value["~bytes"], validate=True),
     "~array": _unpack_array,
     "~enum": _unpack_enum,
     "~class": _unpack_class,
