@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 STREAM = "account"
 _ROTATE_AFTER = 23 * 3600.0  # venues cut connections after 24 hours
 _CONFIRMED_WITHIN = 10.0
+_MISSED = 4.0  # regular pushes missed before a stream counts as frozen
 _SUBSCRIBING = 1.0  # where no confirmation can be seen: what a subscription may take
 _OKX_CHANNELS = frozenset({"orders", "account", "positions"})
 
@@ -43,7 +44,11 @@ async def account_events(venue: CcxtVenue) -> AsyncIterator[AccountEvent]:
     while True:
         queue: Queue = asyncio.Queue()
         confirmations.clear()
-        workers = [asyncio.create_task(_pump(client, watch, converted, queue)) for watch, converted in _streams(venue)]
+        pulse = _Pulse(venue)
+        workers = [
+            asyncio.create_task(_pump(client, watch, converted, queue, pulse)) for watch, converted in _streams(venue)
+        ]
+        workers.append(asyncio.create_task(pulse.watch(queue)))
         workers.append(asyncio.create_task(_confirm(venue, confirmations, queue)))
         workers.append(asyncio.create_task(_rotate(queue)))
         try:
@@ -80,7 +85,7 @@ def _streams(venue: CcxtVenue) -> list[tuple[Watch, Convert]]:
     return streams
 
 
-async def _pump(client: Any, watch: Watch, converted: Convert, queue: Queue) -> None:
+async def _pump(client: Any, watch: Watch, converted: Convert, queue: Queue, pulse: _Pulse) -> None:
     """Move events from one ccxt stream to the queue until it fails; the failure is the last thing put.
 
     Nothing is awaited between two calls of `watch`, so that no message can fall between them.
@@ -93,6 +98,7 @@ async def _pump(client: Any, watch: Watch, converted: Convert, queue: Queue) -> 
         while True:
             for event in await call(client, Action.READ, events()):
                 queue.put_nowait(event)
+            pulse.beat()
     except VenueError as error:
         queue.put_nowait(error)
 
@@ -114,6 +120,30 @@ async def _confirm(venue: CcxtVenue, confirmations: _Confirmations, queue: Queue
 async def _rotate(queue: Queue) -> None:
     await asyncio.sleep(_ROTATE_AFTER * random.uniform(0.97, 1.03))  # noqa: S311  # spreads load
     queue.put_nowait(Unavailable("rotated before the venue's own cut-off"))
+
+
+class _Pulse:
+    """Notices an account's stream that is frozen: open, its pings answered, and silent beyond its regular pushes."""
+
+    def __init__(self, venue: CcxtVenue) -> None:
+        self._every = venue.traits.account_pulse
+        self._monotonic = venue.monotonic
+        self._last = venue.monotonic()
+
+    def beat(self) -> None:
+        """Something was heard."""
+        self._last = self._monotonic()
+
+    async def watch(self, queue: Queue) -> None:
+        """Give the stream up after missing several pushes in a row; for ever patient where a venue makes none."""
+        if self._every is None:
+            return
+        patience = self._every * _MISSED
+        silent = 0.0
+        while silent < patience:
+            await asyncio.sleep(patience - silent)
+            silent = self._monotonic() - self._last
+        queue.put_nowait(Unavailable(f"the stream has been silent for {silent:.1f} s"))
 
 
 class _Confirmations:

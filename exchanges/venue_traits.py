@@ -31,6 +31,7 @@ class Traits:
         order_cursor: the field of an order by which its list is paged, None for paging by time.
         needs_symbol: whether lists of orders and trades exist per market only.
         private_stream: what the address of the account's stream contains; empty if all streams share one.
+        account_pulse: seconds within which the account's stream says something although nothing happens.
         options: ccxt options that the edge relies on.
     """
 
@@ -46,6 +47,7 @@ class Traits:
     order_cursor: str | None = None
     needs_symbol: bool = False
     private_stream: str = ""
+    account_pulse: float | None = None
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -60,6 +62,7 @@ TRAITS: Mapping[str, Traits] = {
         trade_cursor="billId",
         order_cursor="ordId",
         private_stream="/private",
+        account_pulse=5.0,
         options={"fetchMarkets": {"types": ["spot", "swap"]}},
     ),
     "binance": Traits(finds_client_id=True, deadline="window", signed_window=5.0, needs_symbol=True),
