@@ -172,8 +172,11 @@ class House:
             self.cash[instrument.base] += side.sign * instrument.size(lots)
             self.cash[instrument.quote] -= side.sign * instrument.value(ticks, lots)
             return
-        state = self.positions.setdefault(instrument.inst_id, PositionState(instrument))
-        self.cash[instrument.settle] += state.trade(side.sign * lots, ticks)
+        self.cash[instrument.settle] += self.position(instrument).trade(side.sign * lots, ticks)
+
+    def position(self, instrument: Instrument) -> PositionState:
+        """Return the house's position, a new flat one where there is none."""
+        return self.positions.setdefault(instrument.inst_id, PositionState(instrument))
 
     def change_rules(self, instrument: Instrument) -> None:
         """Count a position in the lots of changed rules."""

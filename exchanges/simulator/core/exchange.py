@@ -202,6 +202,19 @@ class Exchange(Reading):
         for currency, amount in cash.items():
             self.transfer(account, currency, amount, "opening balance")
 
+    def resume_account(
+        self, account: str, cash: Mapping[str, Decimal], positions: Mapping[str, tuple[int, Decimal]]
+    ) -> None:
+        """Open an account as an earlier run left it: cash by coin, lots and cost by instrument; no bill is written."""
+        if account in self._accounts:
+            raise ValueError(f"account {account} exists")
+        owner = self._accounts[account] = Account(account, self._journal, self.settings.order_memory)
+        owner.cash.update(cash)
+        for inst_id, (lots, cost) in positions.items():
+            rules = self.market.rules[self.index(inst_id)]
+            for state, sign in ((owner.open_position(rules), 1), (self._house.position(rules), -1)):
+                state.lots, state.cost = sign * lots, sign * cost
+
     def transfer(self, account: str, currency: str, amount: Decimal, note: str = "") -> Bill:
         """Pay in (positive) or out (negative); refused beyond what is available."""
         owner = self.account(account)
