@@ -119,9 +119,7 @@ class Metrics:
             currency=currency,
         )
 
-        self._gauges = Gauges(
-            registry, venue=venue, assets=labels.assets, symbols=labels.symbols, limits=labels.limits
-        )
+        self._gauges = Gauges(registry, venue=venue, assets=labels.assets, symbols=labels.symbols, limits=labels.limits)
         self._cycles = by("outcome", labels.outcomes, "cycles", "Cycles that ended, by outcome.")
         self._decisions = by("reason", labels.reasons, "decisions", "Decisions made, by reason code.")
         self._triggers = by("trigger", labels.triggers, "triggers", "Cycles begun, by what started them.")
