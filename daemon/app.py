@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY = 5.0
+WIND_DOWN = 10.0
 
 
 class HeldElsewhereError(Exception):
@@ -134,6 +135,8 @@ class App:
             await self._supervisor.watch(self.stop)
             self.stage, self.ready = "stopping", False
             log.info("stopping")
+            if self.engine is not None:
+                await self.engine.wind_down(WIND_DOWN)
 
     # ---- start ------------------------------------------------------------------------------------------------------
 

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from daemon.decision import Decision
+    from daemon.decision import Decision, Line
     from daemon.snapshot import Snapshot
     from daemon.store_series import EquityRecord
     from daemon.view import Costs
 
 ALL = 1_000_000
+ROUNDING = 1e-3
 NEVER_THERE = frozenset({State.REJECTED, State.ABSENT, State.UNKNOWN})
 
 
@@ -89,9 +90,9 @@ def _summary(connection: Connection, quote: str, theirs: list[dict[str, Any]]) -
     )
 
 
-def _settled(line: Any) -> bool:
-    """Whether a line's weight, once traded, is inside its region; a hundredth of a percent is rounding."""
-    return bool(line.low - 1e-4 <= line.planned <= line.high + 1e-4) or bool(line.dust)
+def _settled(line: Line) -> bool:
+    """Whether a line's weight was inside its region, or was brought to where the solve with costs stops."""
+    return line.inside or abs(line.planned - line.optimal) <= ROUNDING or bool(line.dust)
 
 
 def _exchange_orders(admin: str) -> list[dict[str, Any]]:

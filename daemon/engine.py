@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -102,8 +103,11 @@ class Engine:
         self.resolver = Resolver(venue, self.desk, clock, settings.execution.lookup, settings.venue.request_timeout)
         self.books = Bookkeeper(settings, venue, self.desk, self.resolver, writer, clock)
         self.observer = Observer(settings, venue, self.feed, self.board, self.desk, writer, clock)
-        executor = Executor(settings, venue, self.desk, self.resolver, writer, self.feed, clock, metrics)
-        self.cycler = Cycler(settings, self.observer, executor, writer, clock, metrics, lease)
+        self._executor = Executor(settings, venue, self.desk, self.resolver, writer, self.feed, clock, metrics)
+        self.cycler = Cycler(settings, self.observer, self._executor, writer, clock, metrics, lease)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
         self.clock_offset: ClockOffset | None = None
         self.last: Cycle | None = None
 
@@ -137,11 +141,25 @@ class Engine:
         factor = 1.0
         while True:
             call = await self.triggers.wait(factor)
+            if self._stopping:
+                continue
+            self._idle.clear()
             cycle = await self.cycler.run(call)
+            self._idle.set()
             self.last, decision = cycle, cycle.decision
             factor = decision.cycle_factor
             if decision.lines and decision.equity is not None and decision.outcome is not Outcome.REFUSE:
                 self._drift.watch(decision.lines, float(decision.equity))
+
+    async def wind_down(self, seconds: float) -> None:
+        """Begin no cycle and no slice any more, and give the orders that are out some time to come to their end."""
+        self._stopping = True
+        self._executor.stop()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("%d orders have not ended: the next start looks them up", len(self.desk.unsettled))
 
     async def hear_account(self) -> None:
         """Apply what the account's stream tells; what a gap in it hid is looked up."""

@@ -103,6 +103,11 @@ class Executor:
         self._feed = feed
         self._clock = clock
         self._metrics = metrics
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin no further slice; what is out is still seen to its end."""
+        self._stopping = True
 
     async def run(self, decision: Decision, snapshot: Snapshot, state: AccountState, lease: Lease) -> Execution:
         """Trade every leg of a stored decision, or as much of it as limits, prices and the venue let through.
@@ -160,7 +165,7 @@ class Executor:
     async def _phase(self, runs: Sequence[_Run], execution: Execution, lease: Lease) -> None:
         active = [run for run in runs if run.step is not None]
         slices = 0
-        while active:
+        while active and not self._stopping:
             await self._look(active)
             placing = [run for run in active if isinstance(run.step, Place)]
             if placing:

@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
             code = _watch(daemon, exchange, stopped, args.seconds)
         finally:
             _stop(daemon)
-        write_summary(summarise(path, ready["admin"]))
+        if exchange.poll() is None:
+            write_summary(summarise(path, ready["admin"]))
         return code
     finally:
         _stop(exchange)
@@ -85,6 +86,7 @@ def _start_exchange(folder: Path, speed: float, seed: int) -> subprocess.Popen[s
     """Start the exchange in a session of its own, so that Ctrl-C reaches it through us, last."""
     words = [
         *("exchange", "--speed", str(speed), "--seed", str(seed), "--markets", ",".join(COINS), "--balance", BALANCE),
+        *("--state", str(folder / "keelward.exchange.json")),
     ]
     return subprocess.Popen(  # noqa: S603  # our own program
         [sys.executable, "-m", "daemon", *words], stdout=subprocess.PIPE, text=True, start_new_session=True

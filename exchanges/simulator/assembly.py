@@ -16,6 +16,7 @@ from exchanges.simulator.price_control import PriceControl
 from exchanges.simulator.prices.generator import GeneratedPrices
 from exchanges.simulator.prices.generator import Path as Series
 from exchanges.simulator.prices.replay import ReplayPrices
+from exchanges.simulator.state import load_state
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from exchanges.simulator.core.instruments import Instrument
     from exchanges.simulator.prices.source import PriceSource
+    from exchanges.simulator.state import SavedState
 
 DEFAULT_BALANCE = {"USDT": Decimal(100_000)}
 
@@ -48,6 +50,7 @@ class ServeOptions:
         mirror_url: Where that exchange is, if not at its own address.
         constant_prices: Hold all prices where they begin.
         rate_limits: Enforce OKX's rate limits.
+        state: A file from which cash, positions and prices go on, and to which they are written.
         api_key: The one key that is known; likewise `secret` and `passphrase`.
         settings: Further rules of the core; the fields above override it.
     """
@@ -68,6 +71,7 @@ class ServeOptions:
     mirror_url: str = ""
     constant_prices: bool = False
     rate_limits: bool = False
+    state: Path | None = None
     api_key: str = "keelward-key"
     secret: str = field(default="keelward-secret", repr=False)
     passphrase: str = field(default="keelward-passphrase", repr=False)
@@ -82,6 +86,8 @@ class ServeOptions:
             raise ValueError("a mirrored market runs at its own speed: speed must be 1")
         if self.mirror_url and not self.mirror:
             raise ValueError("mirror-url needs mirror")
+        if self.state is not None and (self.replay or self.mirror):
+            raise ValueError("only generated prices can go on from a state")
 
 
 class Feed(Protocol):
@@ -101,6 +107,7 @@ class Assembled:
     exchange: Exchange
     prices: PriceControl
     feed: Feed | None
+    runs: int
 
 
 def coins(options: ServeOptions) -> list[Coin]:
@@ -120,7 +127,9 @@ def coins(options: ServeOptions) -> list[Coin]:
     return [known[name] for name in options.markets]
 
 
-async def _prices(options: ServeOptions, now_ms: int) -> tuple[PriceSource, list[Instrument], Feed | None]:
+async def _prices(
+    options: ServeOptions, now_ms: int, saved: SavedState | None
+) -> tuple[PriceSource, list[Instrument], Feed | None]:
     start_ms = None if options.start is None else int(options.start.timestamp() * 1000)
     if options.replay:
         replay = ReplayPrices(options.replay, start_ms)
@@ -137,8 +146,14 @@ async def _prices(options: ServeOptions, now_ms: int) -> tuple[PriceSource, list
 
         feed = await MirrorFeed.connect(options.mirror, options.mirror_url, [coin.name for coin in chosen], now_ms)
         return feed.source, [each.instrument for each in feed.mirrored], feed
-    series = [Series(f"{coin.name}-{QUOTE}", coin.price, coin.sector, turnover=coin.turnover * 1e6) for coin in chosen]
-    source = GeneratedPrices(series, options.seed, now_ms if start_ms is None else start_ms)
+    last = {} if saved is None else saved.prices
+    series = [
+        Series(name, last.get(name, coin.price), coin.sector, turnover=coin.turnover * 1e6)
+        for coin in chosen
+        for name in (f"{coin.name}-{QUOTE}",)
+    ]
+    run = 0 if saved is None else saved.runs
+    source = GeneratedPrices(series, options.seed, now_ms if start_ms is None else start_ms, run=run)
     return source, universe({coin.name: (coin.price, coin.price) for coin in chosen}), None
 
 
@@ -149,7 +164,8 @@ async def assemble(options: ServeOptions, now_ms: int) -> Assembled:
         ValueError: If a coin or a file is unknown or makes no sense, or a venue to mirror is out of reach.
         OSError: If a file cannot be read.
     """
-    source, listed, feed = await _prices(options, now_ms)
+    saved = None if options.state is None else load_state(options.state)
+    source, listed, feed = await _prices(options, now_ms, saved)
     prices = PriceControl(source, constant=options.constant_prices)
     liquidity = replace(
         options.settings.liquidity,
@@ -158,9 +174,12 @@ async def assemble(options: ServeOptions, now_ms: int) -> Assembled:
         trades_per_second=options.trades_per_second,
     )
     settings = replace(options.settings, speed=options.speed, liquidity=liquidity)
-    accounts: Mapping[str, Mapping[str, Decimal]] = {TRADING: options.balances, FUNDING: {}}
-    exchange = Exchange(listed, prices, accounts, seed=options.seed, now_ms=now_ms, settings=settings)
-    return Assembled(exchange, prices, feed)
+    exchange = Exchange(listed, prices, {FUNDING: {}}, seed=options.seed, now_ms=now_ms, settings=settings)
+    if saved is None:
+        exchange.add_account(TRADING, options.balances)
+    else:
+        exchange.resume_account(TRADING, saved.cash, saved.positions)
+    return Assembled(exchange, prices, feed, runs=1 if saved is None else saved.runs + 1)
 
 
 def _balances(text: str) -> dict[str, Decimal]:
@@ -229,6 +248,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     prices.add_argument("--start", metavar="TIME", help="market time to begin at, e.g. 2024-01-01T00:00:00Z")
     prices.add_argument("--mirror", default="", metavar="EXCHANGE", help="copy the top of book of a ccxt exchange live")
     prices.add_argument("--mirror-url", default="", metavar="URL", help="its address, e.g. a second simulator's")
+    prices.add_argument("--state", type=Path, metavar="FILE", help="go on from this file, and keep it up to date")
     prices.add_argument("--constant-prices", action="store_true", help="hold all prices where they begin")
 
 
@@ -254,4 +274,5 @@ def read_options(args: argparse.Namespace) -> ServeOptions:
         mirror_url=args.mirror_url,
         constant_prices=args.constant_prices,
         rate_limits=args.rate_limits,
+        state=args.state,
     )

@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any, Self
 import uvloop
 from aiohttp import web
 
-from exchanges.simulator.admin import Admin
+from exchanges.simulator.admin import Admin, Pace
 from exchanges.simulator.assembly import ServeOptions, add_options, assemble, read_options
 from exchanges.simulator.faults import Faults
 from exchanges.simulator.okx.auth import Credentials
 from exchanges.simulator.okx.face import Face
 from exchanges.simulator.okx.server import OkxServer
+from exchanges.simulator.state import save_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from exchanges.simulator.assembly import Assembled, Feed
     from exchanges.simulator.core.exchange import Exchange
@@ -47,15 +49,6 @@ _EPOCH = time.time() - time.monotonic()
 
 
 @dataclass(slots=True)
-class Pace:
-    """How the scheduler keeps up: ticks made, seconds of work in them, and the worst delay behind the plan."""
-
-    ticks: int = 0
-    busy: float = 0.0
-    worst_lag: float = 0.0
-
-
-@dataclass(slots=True)
 class RunningExchange:
     """A simulated exchange that answers on loopback until it is closed; an async context manager."""
 
@@ -69,6 +62,8 @@ class RunningExchange:
     server: OkxServer
     face: Face
     pace: Pace
+    _state: Path | None = None
+    _runs: int = 1
     _feed: Feed | None = None
     _runners: list[web.AppRunner] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -87,6 +82,8 @@ class RunningExchange:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
+        if self._state is not None:
+            save_state(self._state, self.exchange, self._runs)
         if self._feed is not None:
             await self._feed.close()
         for runner in self._runners:
@@ -120,12 +117,19 @@ async def _tick(exchange: Exchange, server: OkxServer, pace: Pace, period: float
         started = time.monotonic()
         pace.worst_lag = max(pace.worst_lag, started - due)
         exchange.advance(int(wall_clock() * 1000))
-        server.hub.publish()
+        await server.hub.publish()
         finished = time.monotonic()
         pace.ticks += 1
         pace.busy += finished - started
         due = max(due + period, finished)
         await asyncio.sleep(due - finished)
+
+
+async def _keep_state(path: Path, exchange: Exchange, runs: int) -> None:
+    """Write the state once a second."""
+    while True:
+        save_state(path, exchange, runs)
+        await asyncio.sleep(1.0)
 
 
 async def _listen(app: web.Application, port: int) -> tuple[web.AppRunner, int]:
@@ -160,8 +164,8 @@ async def serve(options: ServeOptions | None = None) -> RunningExchange:
         rate_limits=options.rate_limits,
     )
     server = OkxServer(face)
-    admin = Admin(face, server, assembled.prices)
     pace = Pace()
+    admin = Admin(face, server, assembled.prices, pace)
     exchange.drain()
     main, port = await _listen(server.application(), options.port)
     try:
@@ -172,6 +176,8 @@ async def serve(options: ServeOptions | None = None) -> RunningExchange:
     tasks = [asyncio.create_task(_tick(exchange, server, pace, 1 / options.update_rate))]
     if assembled.feed is not None:
         tasks.append(asyncio.create_task(assembled.feed.run()))
+    if options.state is not None:
+        tasks.append(asyncio.create_task(_keep_state(options.state, exchange, assembled.runs)))
     return RunningExchange(
         rest=f"http://{HOST}:{port}",
         ws=f"ws://{HOST}:{port}/ws/v5",
@@ -183,6 +189,8 @@ async def serve(options: ServeOptions | None = None) -> RunningExchange:
         server=server,
         face=face,
         pace=pace,
+        _state=options.state,
+        _runs=assembled.runs,
         _feed=assembled.feed,
         _runners=[main, side],
         _tasks=tasks,

@@ -152,13 +152,17 @@ class GeneratedPrices:
         seed: Equal seeds and equal steps give equal prices.
         start_ms: Market time of the first price.
         model: The parameters.
+        run: How often these paths were gone on from: another future each time, with the same past.
     """
 
-    def __init__(self, paths: Sequence[Path], seed: int, start_ms: int = 0, model: Model | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], seed: int, start_ms: int = 0, model: Model | None = None, run: int = 0
+    ) -> None:
         self.model = model or Model()
         self.series: list[str] = [path.name for path in paths]
         self.start_ms = start_ms
-        forward, backward = np.random.SeedSequence(seed).spawn(2)
+        first, backward, *later = np.random.SeedSequence(seed).spawn(2 + run)
+        forward = later[-1] if later else first
         self._process = _Process(paths, self.model, forward)
         self._past = _Process(paths, self.model, backward)
         self._past_random = np.random.Generator(np.random.PCG64(backward.spawn(1)[0]))
