@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from exchanges import ccxt_convert as convert
@@ -19,7 +20,7 @@ from exchanges.classify import Action
 from exchanges.port import Capability, Connected, Disconnected, Unavailable, VenueError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from exchanges.ccxt_venue import CcxtVenue
     from exchanges.port import AccountEvent, Balance
@@ -36,7 +37,7 @@ _SUBSCRIBING = 1.0  # where no confirmation can be seen: what a subscription may
 _OKX_CHANNELS = frozenset({"orders", "account", "positions"})
 
 
-async def account_events(venue: CcxtVenue) -> AsyncIterator[AccountEvent]:
+async def account_events(venue: CcxtVenue) -> AsyncGenerator[AccountEvent, None]:
     """Stream the account's events until cancelled; reconnects by itself and says so."""
     client = venue.client
     backoff = Backoff()
@@ -51,6 +52,8 @@ async def account_events(venue: CcxtVenue) -> AsyncIterator[AccountEvent]:
         workers.append(asyncio.create_task(pulse.watch(queue)))
         workers.append(asyncio.create_task(_confirm(venue, confirmations, queue)))
         workers.append(asyncio.create_task(_rotate(queue)))
+        for worker in workers:
+            worker.add_done_callback(partial(_give_up, queue))
         try:
             while not isinstance(event := await queue.get(), VenueError):
                 if isinstance(event, Connected):
@@ -120,6 +123,13 @@ async def _confirm(venue: CcxtVenue, confirmations: _Confirmations, queue: Queue
 async def _rotate(queue: Queue) -> None:
     await asyncio.sleep(_ROTATE_AFTER * random.uniform(0.97, 1.03))  # noqa: S311  # spreads load
     queue.put_nowait(Unavailable("rotated before the venue's own cut-off"))
+
+
+def _give_up(queue: Queue, worker: asyncio.Task[None]) -> None:
+    """Have a worker's bug end the streams as their failures do, instead of leaving one of them unread."""
+    error = None if worker.cancelled() else worker.exception()
+    if error is not None:
+        queue.put_nowait(Unavailable(f"{type(error).__name__}: {error}"))
 
 
 class _Pulse:

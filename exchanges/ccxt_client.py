@@ -6,6 +6,7 @@ its own `Trace` in a context variable: whether the request left, what HTTP answe
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import re
@@ -17,7 +18,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ccxt.pro
-from ccxt.base.errors import BadResponse, BaseError
+from ccxt.base.errors import BadResponse, BaseError, NetworkError
 
 from exchanges.ccxt_guards import guard_connections
 from exchanges.classify import Action, Trace, classify
@@ -120,6 +121,12 @@ async def call(client: Any, action: Action, request: Awaitable[Result], trace: T
     token = _TRACE.set(trace)
     try:
         return await request
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # ours
+        failure = classify(NetworkError("ccxt gave the request up"), venue=client.id, action=action, trace=trace)
+        raise failure from None
     except (BaseError, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         # Besides its own errors ccxt lets slip what its parsers stumble over when an answer is not what it
         # expects.

@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from exchanges.ccxt_client import Credentials, make_client
+from exchanges.ccxt_client import Credentials, call, make_client
 from exchanges.ccxt_venue import CcxtVenue
+from exchanges.classify import Action
 from exchanges.port import Capability, Denied, MarketKind, Rejected, Unavailable
 from tests.scripted_okx import KEY, ScriptedOkx, answer
 
@@ -176,3 +177,18 @@ async def test_concurrent_calls_do_not_mix_up_their_answers(okx: ScriptedOkx, ve
     first, second = await asyncio.gather(venue.fetch_balances(), venue.fetch_positions(), return_exceptions=True)
     waits = [getattr(error, "retry_after", None) for error in (first, second)]
     assert waits == [7.0, 1.0]
+
+
+async def test_a_wait_that_ccxt_cancels_is_a_failure_and_not_our_cancellation(
+    okx: ScriptedOkx, venue: CcxtVenue
+) -> None:
+    waiting = asyncio.create_task(call(venue.client, Action.READ, venue.client.watch_bids_asks(["BTC/USDT"])))
+    await okx.subscribed.wait()
+    await next(iter(venue.client.clients.values())).close()
+    with pytest.raises(Unavailable, match="gave the request up"):
+        await waiting
+    waiting = asyncio.create_task(call(venue.client, Action.READ, asyncio.Event().wait()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
