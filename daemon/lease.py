@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, Float, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from daemon import schema
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 TABLE = schema.lease
+
+# Built once: making a statement anew costs more than running it.
+IS_HELD = and_(
+    TABLE.c.portfolio == bindparam("lease_portfolio"),
+    TABLE.c.holder == bindparam("lease_holder"),
+    TABLE.c.epoch == bindparam("lease_epoch"),
+    TABLE.c.expires_at > database_time(bindparam("lease_margin", type_=Float)),
+)
+HELD = exists().where(IS_HELD)
+"""For the statement that marks an order as sent: the lease in `binding` is held long enough."""
+RENEW = (
+    update(TABLE)
+    .where(IS_HELD)
+    .values(expires_at=database_time(bindparam("lease_ttl", type_=Float)))
+    .returning(TABLE.c.expires_at)
+)
+REQUIRE = select(TABLE.c.epoch).where(IS_HELD).with_for_update(read=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +105,7 @@ def renew(connection: Connection, lease: Lease, ttl: float) -> Lease:
     Raises:
         LeaseLostError: it has, or somebody else holds it.
     """
-    row = connection.execute(
-        update(TABLE).where(_is_held(lease, 0)).values(expires_at=_seconds(ttl)).returning(TABLE.c.expires_at)
-    ).one_or_none()
+    row = connection.execute(RENEW, binding(lease) | {"lease_ttl": float(ttl)}).one_or_none()
     if row is None:
         raise _lost(connection, lease)
     return Lease(lease.portfolio, lease.holder, lease.epoch, row.expires_at)
@@ -98,7 +113,7 @@ def renew(connection: Connection, lease: Lease, ttl: float) -> Lease:
 
 def release(connection: Connection, lease: Lease) -> None:
     """Give a lease back, so that the next holder need not wait; harmless when it is lost already."""
-    connection.execute(update(TABLE).where(_is_held(lease, 0)).values(expires_at=_seconds(0)))
+    connection.execute(RENEW, binding(lease) | {"lease_ttl": 0.0})
 
 
 def require(connection: Connection, lease: Lease, margin: float = 0) -> None:
@@ -107,14 +122,18 @@ def require(connection: Connection, lease: Lease, margin: float = 0) -> None:
     Raises:
         LeaseLostError: it is not.
     """
-    query = select(TABLE.c.epoch).where(_is_held(lease, margin)).with_for_update(read=True)
-    if connection.execute(query).one_or_none() is None:
+    if connection.execute(REQUIRE, binding(lease, margin)).one_or_none() is None:
         raise _lost(connection, lease)
 
 
-def held(lease: Lease, margin: float) -> ColumnElement[bool]:
-    """Return the condition, for the statement that marks an order as sent, that the lease is held long enough."""
-    return exists().where(_is_held(lease, margin))
+def binding(lease: Lease, margin: float = 0) -> dict[str, object]:
+    """Return the parameters of `HELD`: the lease, and how many seconds it must last yet."""
+    return {
+        "lease_portfolio": lease.portfolio,
+        "lease_holder": lease.holder,
+        "lease_epoch": lease.epoch,
+        "lease_margin": float(margin),
+    }
 
 
 def read(connection: Connection, portfolio: str) -> Lease | None:
@@ -127,15 +146,6 @@ def seconds_left(connection: Connection, lease: Lease) -> float:
     """Return how long the lease still lasts by the database's clock; negative when it has lapsed."""
     now = connection.execute(select(_seconds(0))).scalar_one()
     return (lease.expires_at - now).total_seconds()
-
-
-def _is_held(lease: Lease, margin: float) -> ColumnElement[bool]:
-    return and_(
-        TABLE.c.portfolio == lease.portfolio,
-        TABLE.c.holder == lease.holder,
-        TABLE.c.epoch == lease.epoch,
-        TABLE.c.expires_at > _seconds(margin),
-    )
 
 
 def _lost(connection: Connection, lease: Lease) -> LeaseLostError:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from daemon import codec, schema
 from daemon import lease as leases
@@ -33,6 +33,11 @@ ORDERS = schema.orders
 INTENTS = schema.intents
 EVENTS = schema.order_events
 FILLS = schema.fills
+
+# Built once: making a statement anew costs more than running it. The columns come from the parameters.
+UPDATE_ORDER = update(ORDERS).where(ORDERS.c.client_id == bindparam("order_id"))
+MARK_SENT = UPDATE_ORDER.where(ORDERS.c.state == State.PLANNED.value, leases.HELD)
+APPEND_EVENT = insert(EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +97,13 @@ def mark_sent(
     sent = []
     for before in planned:
         after = apply(before, event)
-        marked = connection.execute(
-            update(ORDERS)
-            .where(ORDERS.c.client_id == before.client_id, ORDERS.c.state == State.PLANNED.value)
-            .where(leases.held(lease, margin))
-            .values(order_values(after, at))
-        )
-        if marked.rowcount:
+        values = order_values(after, at) | leases.binding(lease, margin)
+        if connection.execute(MARK_SENT, {"order_id": after.client_id, **values}).rowcount:
             sent.append(after)
-            _append(connection, after.client_id, event, at)
     if len(sent) < len(planned):
         leases.require(connection, lease, margin)
+    if sent:
+        connection.execute(APPEND_EVENT, [_event_row(order.client_id, event, at) for order in sent])
     return sent
 
 
@@ -127,20 +128,17 @@ def record_event(
     Raises:
         StoreConflictError: there is no such order.
     """
-    updated = connection.execute(
-        update(ORDERS).where(ORDERS.c.client_id == order.client_id).values(order_values(order, at))
-    )
+    updated = connection.execute(UPDATE_ORDER, {"order_id": order.client_id, **order_values(order, at)})
     if not updated.rowcount:
         raise StoreConflictError(f"order {order.client_id} is not in the database")
-    _append(connection, order.client_id, event, at)
+    connection.execute(APPEND_EVENT, _event_row(order.client_id, event, at))
     if isinstance(event, Filled):
         known = next(fill for fill in order.fills if fill.trade_id == event.fill.trade_id)
         record_fill(connection, account, known, book, order.client_id)
 
 
-def _append(connection: Connection, client_id: str, event: Event, at: datetime) -> None:
-    row = {"client_id": client_id, "at": at, "kind": type(event).__name__, "payload": codec.dumps(event).decode()}
-    connection.execute(insert(EVENTS), row)
+def _event_row(client_id: str, event: Event, at: datetime) -> dict[str, object]:
+    return {"client_id": client_id, "at": at, "kind": type(event).__name__, "payload": codec.dumps(event).decode()}
 
 
 def load_order(connection: Connection, client_id: str) -> OrderRecord | None:
