@@ -232,7 +232,7 @@ def kkt_residual(numbers: Numbers, weights: Array) -> float:
     return float(answer.fun) / (1.0 + float(np.abs(smooth).max()))
 
 
-def _pulls(numbers: Numbers, weights: Array, active: float = 2e-6) -> Iterator[Pull]:
+def _pulls(numbers: Numbers, weights: Array, active: float = 1e-5) -> Iterator[Pull]:
     """Everything that may hold the gradient: costs with the multiplier 1, active limits with any."""
     problem, costs = numbers.problem, numbers.problem.costs
     trade = weights - problem.weights

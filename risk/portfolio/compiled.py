@@ -20,10 +20,6 @@ from risk.portfolio.solvers import Clarabel, Cones, Piqp, Program, Solver
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    Indices = NDArray[np.intp]
-
 
 class Compiled:
     """One structure, ready to be solved for any numbers; not for use by two threads at once.
@@ -57,7 +53,7 @@ class Compiled:
         self._vector[-1] = 1.0  # the constant part is the last column of every map
         size = program.x.size
         self._linear = sparse.csr_array(program.q)[:size]
-        matrix = self._take_matrix(sparse.coo_array(program.A), program.constr_size, size)
+        matrix = self._split(sparse.coo_array(program.A), program.constr_size, size)
         quadratics = [(q, program.var_id_to_col[q.variable.id]) for piece in pieces for q in piece.quadratics]
         quadratic = self._place_quadratics(quadratics, size)
 
@@ -79,8 +75,11 @@ class Compiled:
         quick: Solver = (Piqp if self.program.cones.linear else Clarabel)(self.program)
         self.solvers = (quick, Clarabel(self.program, careful=True))
 
-    def _take_matrix(self, tensor: Any, height: int, size: int) -> Any:
-        """Split cvxpy's tensor, whose rows are the entries of [A b] by column, into the maps of A and b."""
+    def _split(self, tensor: Any, height: int, size: int) -> Any:
+        """Keep the maps of A's entries and of b, and return A's pattern.
+
+        The rows of cvxpy's tensor are the entries of [-A b], column by column.
+        """
         row, column = np.divmod(tensor.row, height)[::-1]
         shape = (height, len(self._vector))
         constant = column == size

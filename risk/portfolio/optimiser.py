@@ -103,7 +103,7 @@ def _answer(compiled: Compiled, numbers: Numbers, least: Array | float) -> Answe
         solved = solver.solve()
         broken: tuple[Violation, ...] = ()
         if solved.status is Status.SOLVED:
-            exact = _within(solved.x[compiled.weights], numbers)
+            exact = _settled(solved.x[compiled.weights], numbers)
             weights = np.where(np.abs(exact - now) < least, now, exact)
             for candidate in (weights, exact):
                 broken = violations(problem, candidate)
@@ -144,14 +144,11 @@ def utility(problem: PortfolioProblem, weights: Array) -> float:
     return income - 0.5 * problem.risk_aversion * risk
 
 
-def _within(weights: Array, numbers: Numbers) -> Array:
-    """Return the weights inside their bounds, and at zero or on a bound where they nearly are.
-
-    So a sale of the whole leaves nothing behind.
-    """
-    weights = np.where(np.abs(weights) < TOLERANCE, 0.0, weights)
-    weights = np.where(weights < numbers.lower + TOLERANCE, numbers.lower, weights)
-    return np.where(weights > numbers.upper - TOLERANCE, numbers.upper, weights)
+def _settled(weights: Array, numbers: Numbers) -> Array:
+    """Return the weights put at zero or on a bound where they nearly are: a sale of the whole leaves nothing."""
+    for level in (0.0, numbers.lower, numbers.upper):
+        weights = np.where(np.abs(weights - level) < TOLERANCE, level, weights)
+    return weights
 
 
 def _optimal(compiled: Compiled, numbers: Numbers, answer: Answer, weights: Array) -> Optimal:

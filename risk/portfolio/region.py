@@ -38,7 +38,7 @@ import numpy as np
 from risk.portfolio.inputs import frictionless, least_trades, prepare, refuse
 from risk.portfolio.optimiser import Optimiser, covariance_product, utility, variances
 from risk.portfolio.types import Optimal, Rebalance
-from risk.portfolio.verify import violations
+from risk.portfolio.verify import TOLERANCE, violations
 
 if TYPE_CHECKING:
     from risk.portfolio.types import Array, Outcome, PortfolioProblem
@@ -159,8 +159,11 @@ def rebalance(problem: PortfolioProblem, optimiser: Optimiser) -> Rebalance:
 
 
 def _worth_trading(problem: PortfolioProblem, outcome: Optimal, region: Region) -> bool:
-    wanted = np.abs(outcome.weights - problem.weights)
-    return bool(np.any(wanted >= WORTH * region.half_width)) or bool(violations(problem, problem.weights))
+    """Say whether some trade is worth an order, or a limit is broken by more than what no market would take."""
+    now, wanted = problem.weights, np.abs(outcome.weights - problem.weights)
+    if np.any(wanted >= WORTH * region.half_width):
+        return True
+    return bool(violations(problem, now, TOLERANCE + float(least_trades(problem).min())))
 
 
 def _centre(problem: PortfolioProblem, outcome: Optimal) -> Array:

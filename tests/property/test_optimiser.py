@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk.portfolio.inputs import prepare
+from risk.portfolio.inputs import LEAST_TRADE, prepare
 from risk.portfolio.optimiser import Optimiser
 from risk.portfolio.problem import Numbers
 from risk.portfolio.region import no_trade_region, rebalance
 from risk.portfolio.types import Infeasible, Limits, Optimal, PortfolioProblem, Rebalance
-from risk.portfolio.verify import violations
+from risk.portfolio.verify import TOLERANCE, violations
 from tests.portfolio_cases import Kind, kkt_residual, objective, random_problem, solve_plainly
 
 OPTIMISER = Optimiser()  # shared: what it solved before must not matter
@@ -60,10 +60,11 @@ def test_the_answer_is_as_good_as_a_slow_and_separate_solvers(problem: Portfolio
         return
     outcome = answer.outcome
     assert isinstance(outcome, Optimal)
-    assert not violations(problem, outcome.weights)
+    assert not violations(problem, outcome.weights, TOLERANCE + LEAST_TRADE)
     assert outcome.objective == pytest.approx(objective(numbers, outcome.weights), rel=1e-12, abs=1e-12)
-    # What lies below the least trade (1e-6 here) is left out, and may cost its price.
-    left_out = 1e-6 * len(problem.assets) * float(numbers.linear.max() + np.abs(outcome.shadow_price).max())
+    # Trades below the least are left out: each, and each limit that they would have met, may cost its price.
+    prices = len(problem.assets) * float(numbers.linear.max() + np.abs(outcome.shadow_price).max())
+    left_out = LEAST_TRADE * (prices + sum(one.multiplier for one in outcome.binding))
     assert best - outcome.objective == pytest.approx(0.0, abs=2e-8 * max(1.0, abs(best)) + left_out)
 
 
@@ -72,7 +73,7 @@ def test_the_answer_is_as_good_as_a_slow_and_separate_solvers(problem: Portfolio
 def test_multipliers_exist_that_make_the_answer_stationary(problem: PortfolioProblem) -> None:
     answer = rebalance(problem, OPTIMISER)
     if isinstance(answer.outcome, Optimal):
-        assert kkt_residual(costs_of(problem, answer), answer.outcome.weights) < 2e-4
+        assert kkt_residual(costs_of(problem, answer), answer.outcome.weights) < 3e-3
 
 
 def test_the_judge_of_stationarity_finds_a_worse_answer() -> None:
@@ -82,7 +83,7 @@ def test_the_judge_of_stationarity_finds_a_worse_answer() -> None:
     numbers, moved = costs_of(problem, answer), answer.outcome.weights.copy()
     inside = int(np.argmax(np.minimum(moved - numbers.lower, numbers.upper - moved)))
     moved[inside] -= 0.01
-    assert kkt_residual(numbers, moved) > 2e-3
+    assert kkt_residual(numbers, moved) > 1e-2
 
 
 @few

@@ -41,18 +41,36 @@ TURNING_POINTS = [
 MINIMUM_VARIANCE = [0.037, 0.027, 0.095, 0.126, 0.077, 0.219, 0.03, 0.036, 0.061, 0.292]
 
 
+TEN_STOCKS = """
+0.04044881
+0.02966100 0.28460648
+0.01604771 0.01789842 0.03265946
+0.00234695 0.00937277 0.00257296 0.04668934
+0.01230257 0.03019371 0.01007436 0.00521639 0.03360542
+0.01804358 0.04090308 0.01758825 0.00334607 0.01437361 0.03792956
+0.01257689 0.01716018 0.01242399 0.00842958 0.01074095 0.01453390 0.02483318
+0.00768655 0.01498624 0.00386774 0.01277802 0.00497048 0.00886294 0.00887828 0.05494383
+0.01074575 0.01724843 0.00910146 0.00525029 0.00989856 0.01339605 0.01049828 0.01576563 0.12480207
+0.01568938 0.05026021 0.01710903 -0.00081700 0.01857396 0.03695754 0.01553336 0.00956388 0.01718334 0.07085945
+"""
+
+
+def symmetric(lower_triangle: str) -> np.ndarray:
+    """The matrix with this lower triangle."""
+    rows = [[float(entry) for entry in line.split()] for line in lower_triangle.strip().splitlines()]
+    matrix = np.array([row + [0.0] * (len(rows) - len(row)) for row in rows])
+    full: np.ndarray = matrix + np.tril(matrix, -1).T
+    return full
+
+
 def markowitz_todd() -> PortfolioProblem:
     """Ten assets, long-only, fully invested, trading free."""
-    covariance = np.zeros((10, 10))
-    for row, line in enumerate(LOWER_TRIANGLE.strip().splitlines()):
-        covariance[row, : row + 1] = [float(entry) for entry in line.split()]
-    covariance = covariance + np.tril(covariance, -1).T
     return PortfolioProblem(
         assets=tuple(f"L{i}" for i in range(1, 11)),
         weights=np.zeros(10),
         funded=np.ones(10, dtype=bool),
         expected_returns=np.array(MEAN),
-        covariance=covariance,
+        covariance=symmetric(LOWER_TRIANGLE),
         risk_aversion=1.0,
         costs=TradingCosts.of(10),
         limits=Limits(lower=np.zeros(10), upper=np.ones(10), cash_floor=0.0, cash_ceiling=0.0),
@@ -82,7 +100,18 @@ def test_the_minimum_variance_portfolio() -> None:
     np.testing.assert_allclose(weights, MINIMUM_VARIANCE, atol=0.0015)
 
 
-def test_the_mertons_share() -> None:
+def test_the_minimum_variance_portfolio_of_ten_stocks() -> None:
+    """Riskfolio-Lib (BSD-3), tests/Classic_MinRisk.csv, column MV.
+
+    The covariance is that of the last 200 daily returns of the prices beside it, times 252: AMZN, APA, CMCSA, CPB,
+    JCI, JPM, MMC, MO, TGT, ZION.
+    """
+    published = [0.0891767, 0.0, 0.1850801, 0.1797360, 0.1826527, 0.0286155, 0.1891777, 0.1153479, 0.0302132, 0.0]
+    problem = replace(markowitz_todd(), covariance=symmetric(TEN_STOCKS), expected_returns=np.zeros(10))
+    np.testing.assert_allclose(solve(problem), published, atol=1e-4)
+
+
+def test_mertons_share() -> None:
     """Merton, Lifetime Portfolio Selection under Uncertainty (1969): with one risky asset, (μ - r) / γσ²."""
     problem = replace(
         markowitz_todd(),

@@ -9,7 +9,7 @@ from risk.portfolio.compiled import Compiled
 from risk.portfolio.inputs import prepare
 from risk.portfolio.optimiser import Optimiser
 from risk.portfolio.problem import PIECES, Limit, Numbers, Part, Quadratic, Structure, Variables
-from risk.portfolio.types import Infeasible, Optimal
+from risk.portfolio.types import Infeasible, Optimal, Unbounded
 from tests.portfolio_cases import Kind, matrix, random_problem, simple_problem
 
 
@@ -83,6 +83,11 @@ def test_a_cone_without_a_mapping_is_refused_when_compiled(monkeypatch: pytest.M
     add(monkeypatch, lambda x: Part(reward=cp.sum(cp.log(x.weights + 1))))
     with pytest.raises(NotImplementedError, match="exponential"):
         Compiled(Structure.of(numbers_of([0.1, 0.1, 0.1]), trading=False))
+
+
+def test_an_objective_without_end_is_told_from_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    add(monkeypatch, lambda _: Part(reward=cp.Variable()))
+    assert Optimiser().trade(numbers_of([0.1, 0.1, 0.1])) == Unbounded()
 
 
 @pytest.mark.parametrize("kind", [Kind(), Kind(impact=False, shorts=True)], ids=["impact", "long-short"])
