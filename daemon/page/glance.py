@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from daemon.view import StatusView
 
 BEHIND: Final = 5.0  # seconds after which the view itself counts as old
-MARKS: Final[Mapping[str, str]] = {"good": "✓", "near": "!", "over": "✕"}
+MARKS: Final[Mapping[str, str]] = {"good": "✓", "due": "→", "near": "!", "over": "✕"}
+MEANINGS: Final[Mapping[str, str]] = {"near": "Attention: ", "over": "Alarm: "}
 
 Check = tuple[str, str, str]  # the section that tells more, how it stands, and in words
 
@@ -72,7 +73,7 @@ def checks(view: StatusView) -> Iterable[Check]:
     yield "orders", "over" if lost else "good", f"{lost or 'No'} order{'' if lost == 1 else 's'} in doubt"
     inside = sum(row.inside is not False for row in view.holdings)
     held = len(view.holdings)
-    yield "weights", "good" if inside == held else "near", f"{inside} of {held} weights inside"
+    yield "weights", "good" if inside == held else "due", f"{inside} of {held} weights inside"
     most = max((limit.fraction for limit in view.limits), default=0.0)
     yield "limits", level(most), f"Limits used up to {percent(most, 0)}"
 
@@ -80,8 +81,7 @@ def checks(view: StatusView) -> Iterable[Check]:
 def chip(section: str, standing: str, words: str) -> Html:
     """Return a check as a link to the section that tells more."""
     mark = tag("span", MARKS[standing], class_="mark", aria_hidden="true")
-    meaning = {"good": "", "near": "Attention: ", "over": "Alarm: "}[standing]
-    unseen = tag("span", meaning, class_="unseen") if meaning else None
+    unseen = tag("span", MEANINGS[standing], class_="unseen") if standing in MEANINGS else None
     return tag("li", tag("a", mark, unseen, words, href=f"#{section}", class_=f"chip {standing}"))
 
 
