@@ -197,6 +197,7 @@ class App:
             await self.stop.wait()
             return
         run("books", engine.keep_books())
+        run("price check", engine.doubt_prices())
         run("slow facts", engine.refresh_slow_facts())
         freeze_garbage()
         self.stage, self.ready = "trading", True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from daemon.observe import Observer
 from daemon.recover import Bookkeeper
 from daemon.resolve import Resolver
 from daemon.snapshot import Trigger
+from daemon.store import Retention, prune
 from daemon.triggers import DriftWatch, Triggers
 from exchanges.port import Connected, Disconnected, Fill, OrderReport, VenueError
 from exchanges.streams import MarketFeed
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 RECONCILE_EVERY = 20.0
 CLOCK_EVERY = 60.0
 SLOW_FACTS_EVERY = 300.0
+RECENT_BARS = 50
 FIRST_QUOTES_WITHIN = 10.0
 
 
@@ -75,6 +78,7 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.venue = venue
+        self._writer = writer
         self.clock = clock
         self.metrics = metrics
         self.board = SignalBoard(settings)
@@ -122,10 +126,13 @@ class Engine:
         Raises:
             VenueError: it could not be fetched.
         """
-        own = self.settings.market_data
-        seconds = round(own.warm_up_interval / self.settings.venue.time_scale)
-        for bars in await self.feed.warm_up(seconds, own.warm_up_bars):
+        for bars in await self.feed.warm_up(self._history_seconds, self.settings.market_data.warm_up_bars):
             self.board.add(bars)
+
+    @property
+    def _history_seconds(self) -> int:
+        """Length of the venue's bars that are read, in seconds of the wall clock."""
+        return round(self.settings.market_data.warm_up_interval / self.settings.venue.time_scale)
 
     async def first_quotes(self) -> None:
         """Wait until every symbol has a quote, but not for ever: a market may be silent."""
@@ -200,6 +207,17 @@ class Engine:
             if not await self.books.reconcile() and self.books.mismatches:
                 log.warning("the books and the venue differ: %s", self.books.mismatches)
 
+    async def doubt_prices(self) -> None:
+        """Compare the streamed prices with REST from time to time."""
+        while True:
+            await self.clock.sleep(self.settings.market_data.cross_check_interval)
+            try:
+                await self.observer.cross_check()
+            except VenueError as error:
+                log.warning("prices cannot be checked against REST: %s", error)
+            for symbol, difference in self.observer.doubted.items():
+                log.error("%s: stream and REST differ by %.2f %%: it is not traded", symbol, 100 * difference)
+
     async def watch_clock(self) -> None:
         """Measure the venue's clock from time to time."""
         while True:
@@ -210,11 +228,18 @@ class Engine:
             await self.clock.sleep(CLOCK_EVERY)
 
     async def refresh_slow_facts(self) -> None:
-        """Fetch markets, fees and funding rates anew from time to time."""
+        """Fetch markets, fees, funding rates and traded volumes anew from time to time, and drop what is too old."""
+        own = self.settings
+        keep = Retention(
+            *(timedelta(seconds=s) for s in (own.store.keep_snapshots, own.store.keep_bars, own.store.keep_equity))
+        )
         while True:
             await self.clock.sleep(SLOW_FACTS_EVERY)
+            await self._writer.run(prune, self.clock.utcnow(), keep)
             try:
                 await self.venue.load_markets()
                 await self.observer.refresh()
+                for bars in await self.feed.warm_up(self._history_seconds, RECENT_BARS):
+                    self.board.learn_volume(bars)
             except VenueError as error:
-                log.warning("markets, fees and funding stay as they were: %s", error)
+                log.warning("markets, fees, funding and volumes stay as they were: %s", error)

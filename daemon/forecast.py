@@ -18,6 +18,8 @@ from risk.signals.regime import RegimeSettings, RegimeSignal, assess
 from risk.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from daemon.config import Settings
     from daemon.snapshot import Array
     from exchanges.bars import BarSet
@@ -55,7 +57,8 @@ class SignalBoard:
         self._close = np.full(count, np.nan)
         self._half_life = settings.signals.half_life
         self._traded = np.zeros(count)
-        self._traded_weight = np.zeros(count)
+        self._traded_weight = 0.0
+        self._volume_until: datetime | None = None
         self.bars = 0
 
     def add(self, bars: BarSet) -> None:
@@ -65,7 +68,7 @@ class SignalBoard:
             returns = bars.close / self._close - 1.0
         returns[~np.isfinite(returns)] = np.nan
         seen = np.isfinite(bars.close) & (bars.close > 0)
-        self._count_volume(bars, seen, seconds)
+        self.learn_volume(bars)
         np.copyto(self._close, bars.close, where=seen)
         if np.isfinite(returns).any():
             self._long.update(returns, seconds)
@@ -73,13 +76,16 @@ class SignalBoard:
             self._window.push(returns, seconds)
             self.bars += 1
 
-    def _count_volume(self, bars: BarSet, seen: np.ndarray[tuple[int], np.dtype[np.bool_]], seconds: float) -> None:
-        """Keep the traded value per day of market time, weighted by age like the covariance."""
+    def learn_volume(self, bars: BarSet) -> None:
+        """Keep the traded value per day of market time, weighted by age; bars built from quotes tell none."""
+        if not (bars.volume > 0).any() or (self._volume_until is not None and bars.end <= self._volume_until):
+            return
+        self._volume_until = bars.end
+        seconds = bars.seconds * self._scale
         decay = 0.5 ** (seconds / self._half_life)
-        traded = np.where(seen, bars.volume * bars.close, 0.0)
-        counted = seen & (bars.volume > 0)
-        self._traded = decay * self._traded + np.where(counted, (1 - decay) * traded * DAY / seconds, 0.0)
-        self._traded_weight = decay * self._traded_weight + np.where(counted, 1 - decay, 0.0)
+        traded = np.nan_to_num(bars.volume * bars.close)
+        self._traded = decay * self._traded + (1 - decay) * traded * DAY / seconds
+        self._traded_weight = decay * self._traded_weight + (1 - decay)
 
     @property
     def last(self) -> Array:
@@ -89,8 +95,9 @@ class SignalBoard:
     @property
     def daily_volume(self) -> Array:
         """Traded value in quote coin per day of market time, NaN where not known, shape (n,)."""
-        unknown = np.full(len(self._symbols), np.nan)
-        volume: Array = np.divide(self._traded, self._traded_weight, out=unknown, where=self._traded_weight > 0)
+        if not self._traded_weight:
+            return np.full(len(self._symbols), np.nan)
+        volume: Array = np.where(self._traded > 0, self._traded / self._traded_weight, np.nan)
         return volume
 
     def covariance(self) -> Array:

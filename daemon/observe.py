@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from daemon import store
 from daemon.config import config_hash, to_plain
+from daemon.gate import BPS
 from daemon.snapshot import Account, Instrument, Snapshot, Standing
 from daemon.store_decisions import load_decisions
 from daemon.store_ledger import load_ledger
@@ -96,6 +98,7 @@ class Observer:
         self._last_id: str | None = None
         self.fees: Mapping[str, tuple[Decimal, Decimal]] = {}
         self.funding: Mapping[str, Funding] = {}
+        self.doubted: Mapping[str, float] = {}
 
     async def refresh(self) -> None:
         """Fetch what changes slowly: this account's fees and the funding rates.
@@ -108,6 +111,16 @@ class Observer:
         swaps = [symbol for symbol in symbols if not self._venue.markets[symbol].is_spot]
         if swaps:
             self.funding = await self._venue.fetch_funding(swaps)
+
+    async def cross_check(self) -> None:
+        """Compare the streamed prices with REST; a symbol that differs too much counts as stale until it agrees.
+
+        Raises:
+            VenueError: REST did not answer; what was doubted stays so.
+        """
+        most = self._settings.market_data.cross_check_tolerance_bps * BPS
+        differences = await self._feed.cross_check()
+        self.doubted = {symbol: value for symbol, value in differences.items() if not abs(value) <= most}
 
     async def snapshot(self, trigger: Trigger) -> Snapshot:
         """Return what there is to see now, under the id of the decision that it is for."""
@@ -164,7 +177,7 @@ class Observer:
         return Instrument(
             market=market,
             quote=self._feed.quote(symbol),
-            age=self._feed.age(symbol, self._clock.monotonic()),
+            age=math.inf if symbol in self.doubted else self._feed.age(symbol, self._clock.monotonic()),
             last=last if np.isfinite(last) else None,
             maker_fee=maker,
             taker_fee=taker,
