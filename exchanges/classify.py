@@ -189,9 +189,15 @@ def _kind(
         return by_code
     by_class = next((BY_CLASS[cls] for cls in type(error).__mro__ if cls in BY_CLASS), Ambiguous)
     if not trace.sent:
-        # It ended before anything left: ccxt refused the arguments, or could not begin.
-        return by_class if by_class in {Denied, Throttled, Unavailable} else Rejected
+        return _unsent(error, by_class)
     return _of_answer(error, by_class, code, trace, known_codes)
+
+
+def _unsent(error: Exception, by_class: type[VenueError]) -> type[VenueError]:
+    """Judge what ended before any request left: ccxt refused the arguments, or a stream failed."""
+    if by_class in {Denied, Throttled, Unavailable}:
+        return by_class
+    return Unavailable if isinstance(error, ccxt.OperationFailed) else Rejected
 
 
 def _of_answer(

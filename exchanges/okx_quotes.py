@@ -47,7 +47,7 @@ class OkxQuotes:
     def _take_over(self, monotonic: Callable[[], float]) -> None:
         otherwise = self._client.handle_message
         board, on_quote = self._board, self._board.on_quote
-        bids, asks, received, texts = board.bids, board.asks, board.received, board.texts
+        bids, asks, received, texts, counts = board.bids, board.asks, board.received, board.texts, board.counts
         index_of = {market.venue_id: index for index, market in enumerate(board.markets)}
 
         def handle_message(connection: Any, message: Any) -> None:
@@ -68,7 +68,7 @@ class OkxQuotes:
                 board.malformed += 1
                 return
             now = monotonic()
-            board.messages += 1
+            counts[index] += 1
             texts[index] = (best_bid[0], best_bid[1], best_ask[0], best_ask[1], time)
             bids[index] = bid
             asks[index] = ask

@@ -111,8 +111,7 @@ def diagram() -> str:
                 edges[state, target].append(trigger.value)
     lines = ["stateDiagram-v2", f"    [*] --> {State.PLANNED.name}"]
     lines += [
-        f"    {source.name} --> {target.name}: {', '.join(triggers)}"
-        for (source, target), triggers in edges.items()
+        f"    {source.name} --> {target.name}: {', '.join(triggers)}" for (source, target), triggers in edges.items()
     ]
     lines += [f"    {state.name} --> [*]" for state in State if state in TERMINAL]
     return "\n".join(lines) + "\n"

@@ -44,7 +44,7 @@ class QuoteBoard:
         self.received = [_NEVER] * count
         self.texts: list[Texts | None] = [None] * count
         self.on_quote = on_quote
-        self.messages = 0
+        self.counts = [0] * count
         self.malformed = 0
 
     def post(self, index: int, texts: Texts, received: float) -> None:
@@ -54,12 +54,17 @@ class QuoteBoard:
         if not bid < ask or (known is not None and texts[4] < known[4]):
             self.malformed += 1
             return
-        self.messages += 1
+        self.counts[index] += 1
         self.texts[index] = texts
         self.bids[index] = bid
         self.asks[index] = ask
         self.received[index] = received
         self.on_quote(index, bid, ask, received)
+
+    @property
+    def messages(self) -> int:
+        """How many quotes were taken in."""
+        return sum(self.counts)
 
     def forget_times(self) -> None:
         """Accept any time from here on: after a reconnect the venue's clock may have been set back."""

@@ -105,6 +105,10 @@ class MarketFeed:
         """How many quotes were taken in."""
         return self._board.messages
 
+    def messages_of(self, symbol: str) -> int:
+        """How many quotes of one symbol were taken in."""
+        return self._board.counts[self._board.index[symbol]]
+
     @property
     def malformed(self) -> int:
         """How many messages were not: crossed, out of order, or unreadable."""

@@ -28,9 +28,7 @@ def sent(quantity: Decimal) -> Order:
 
 def fill(number: int, quantity: Decimal, price: Decimal, fee: Decimal = Decimal(0)) -> Filled:
     when = NOON + timedelta(milliseconds=number)
-    return Filled(
-        Fill("okx", f"t{number}", "v1", None, "BTC/USDT", Side.BUY, quantity, price, fee, "USDT", when)
-    )
+    return Filled(Fill("okx", f"t{number}", "v1", None, "BTC/USDT", Side.BUY, quantity, price, fee, "USDT", when))
 
 
 @st.composite
@@ -98,9 +96,7 @@ def test_the_state_is_filled_if_the_fills_complete_it(history: tuple[Decimal, li
     order = fold(sent(quantity), events)
     if order.booked >= quantity:
         assert order.state is State.FILLED
-    said_filled = any(
-        isinstance(event, Reported) and event.report.state is VenueOrderState.FILLED for event in events
-    )
+    said_filled = any(isinstance(event, Reported) and event.report.state is VenueOrderState.FILLED for event in events)
     if order.state is State.FILLED:
         assert order.filled >= quantity or said_filled
 

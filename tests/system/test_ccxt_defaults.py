@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from tests.system.test_ccxt_venue import CREATE, SPOT, market, opened, request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-from contextlib import aclosing
 
     from exchanges.ccxt_venue import CcxtVenue
     from exchanges.simulator.serve import RunningExchange

@@ -205,9 +205,7 @@ def test_no_slice_ever_exceeds_its_bounds(
 
     def fill(place: Place) -> Order:
         part = Decimal(market[place.slice_number % len(market)][2]) / 4
-        return ended(
-            place, (place.quantity * part).quantize(MARKET.lot_size) / place.quantity if part < 1 else part
-        )
+        return ended(place, (place.quantity * part).quantize(MARKET.lot_size) / place.quantity if part < 1 else part)
 
     steps = marketable_limit(
         MARKET, side, quantity, price_cap=Decimal(1000), max_notional=max_notional,

@@ -103,6 +103,7 @@ def test_what_never_left_is_rejected() -> None:
     error = conclude(ccxt_errors.InvalidOrder("amount must be greater than the precision"), sent=False)
     assert type(error) is Rejected
     assert type(conclude(KeyError("symbol"), sent=False)) is Rejected
+    assert type(conclude(ccxt_errors.NetworkError("stream closed"), sent=False)) is Unavailable
     assert type(conclude(ccxt_errors.AuthenticationError("okx requires apiKey"), sent=False)) is Denied
 
 

@@ -36,9 +36,7 @@ REQUEST = OrderRequest("ab" * 16, "BTC/USDT", Side.BUY, OrderType.LIMIT, ONE, De
 
 
 def fill(quantity: Decimal, trade_id: str = "t1", price: Decimal = Decimal(100), **other: object) -> Fill:
-    made = Fill(
-        "okx", trade_id, "v1", None, "BTC/USDT", Side.BUY, quantity, price, Decimal("0.1"), "USDT", NOON
-    )
+    made = Fill("okx", trade_id, "v1", None, "BTC/USDT", Side.BUY, quantity, price, Decimal("0.1"), "USDT", NOON)
     return replace(made, **other)  # type: ignore[arg-type]  # the fields of a Fill, by name
 
 
@@ -176,9 +174,7 @@ def test_average_price_and_fees_come_from_the_fills_once_they_explain_all() -> N
     assert order.average_price == Decimal(100)
     order = orders.apply(order, Filled(fill(HALF, price=Decimal(99))))
     assert order.average_price == Decimal(99)
-    order = orders.apply(
-        order, Filled(fill(HALF, "t2", Decimal(98), fee=Decimal("0.001"), fee_currency="BTC"))
-    )
+    order = orders.apply(order, Filled(fill(HALF, "t2", Decimal(98), fee=Decimal("0.001"), fee_currency="BTC")))
     assert order.average_price == Decimal("98.5")
     assert order.fees == {"USDT": Decimal("0.1"), "BTC": Decimal("0.001")}
 

@@ -57,9 +57,7 @@ def test_prices_round_by_side_and_intention(side: Side, mode: PriceRounding, rou
 
 
 @given(value=values, step=steps, side=st.sampled_from(Side))
-def test_rounding_is_within_a_step_on_the_grid_and_on_the_right_side(
-    value: Decimal, step: Decimal, side: Side
-) -> None:
+def test_rounding_is_within_a_step_on_the_grid_and_on_the_right_side(value: Decimal, step: Decimal, side: Side) -> None:
     market = replace(MARKET, tick_size=step, lot_size=step)
     safe = round_price(market, side, value, PriceRounding.SAFE)
     crossing = round_price(market, side, value, PriceRounding.CROSSING)
@@ -90,9 +88,7 @@ def test_minimums_are_named() -> None:
     assert below_minimum(MARKET, Decimal("0.00009"), Decimal(100_000)) == (
         "0.00009 BTC is below the least amount 0.0001"
     )
-    assert below_minimum(MARKET, Decimal("-0.0001"), Decimal(40_000)) == (
-        "4 USDT is below the least notional 5"
-    )
+    assert below_minimum(MARKET, Decimal("-0.0001"), Decimal(40_000)) == ("4 USDT is below the least notional 5")
     assert below_minimum(MARKET, Decimal("0.0001"), Decimal(50_000)) is None
     assert below_minimum(replace(MARKET, min_amount=Decimal(0)), Decimal(0), Decimal(1)) is not None
 
@@ -104,9 +100,7 @@ def test_the_least_quantity_passes_the_minimums_and_one_lot_less_does_not(price:
     assert below_minimum(MARKET, least - MARKET.lot_size, price) is not None
 
 
-@given(
-    contracts=st.integers(1, 10**9), size=st.sampled_from([Decimal("0.01"), Decimal("0.1"), Decimal(1000)])
-)
+@given(contracts=st.integers(1, 10**9), size=st.sampled_from([Decimal("0.01"), Decimal("0.1"), Decimal(1000)]))
 def test_contracts_and_base_coin_convert_back_exactly(contracts: int, size: Decimal) -> None:
     assert to_contracts(size, from_contracts(size, Decimal(contracts))) == contracts
 

@@ -70,9 +70,7 @@ def ledger(*orders: Order, trades: frozenset[str] = frozenset()) -> LedgerView:
 
 
 def test_agreement_is_an_empty_list() -> None:
-    held = LedgerView(
-        {"BTC": ONE}, {"ETH/USDT:USDT": -ONE}, {"a": order("a", Accepted("v1"))}, frozenset({"t1"})
-    )
+    held = LedgerView({"BTC": ONE}, {"ETH/USDT:USDT": -ONE}, {"a": order("a", Accepted("v1"))}, frozenset({"t1"}))
     told = VenueView({"BTC": ONE}, {"ETH/USDT:USDT": -ONE}, [report("v1", "a")], [fill("t1", "v0")])
     assert differences(held, told) == []
 
@@ -109,9 +107,7 @@ def test_an_order_held_ended_that_is_open_is_told() -> None:
 
 def test_an_order_that_is_not_listed_is_a_question_not_an_ending() -> None:
     canceled = Reported(replace(report("v3", "c"), state=VenueOrderState.CANCELED))
-    held = ledger(
-        order("a", Accepted("v1")), order("b", NoAnswer("timeout")), order("c", canceled), order("d")
-    )
+    held = ledger(order("a", Accepted("v1")), order("b", NoAnswer("timeout")), order("c", canceled), order("d"))
     assert differences(held, VenueView(open_orders=[])) == [
         LookUp("a", "BTC/USDT", State.OPEN),
         LookUp("b", "BTC/USDT", State.UNKNOWN),
@@ -126,9 +122,7 @@ def test_what_was_not_fetched_is_not_compared() -> None:
 
 def test_balances_and_positions_differ_by_amount_and_absence_is_marked() -> None:
     held = LedgerView({"BTC": ONE, "ETH": ONE, "USDT": ONE}, {"P": -ONE}, {}, frozenset())
-    told = VenueView(
-        {"BTC": Decimal("1.5"), "USDT": Decimal("1.000001")}, {}, tolerances={"USDT": Decimal("0.00001")}
-    )
+    told = VenueView({"BTC": Decimal("1.5"), "USDT": Decimal("1.000001")}, {}, tolerances={"USDT": Decimal("0.00001")})
     found = differences(held, told)
     assert found == [
         BalanceMismatch("BTC", ONE, Decimal("1.5"), listed=True),
@@ -143,9 +137,7 @@ def test_balances_and_positions_differ_by_amount_and_absence_is_marked() -> None
 
 
 def test_coins_the_ledger_never_heard_of_are_found() -> None:
-    assert differences(EMPTY, VenueView({"SHIB": ONE})) == [
-        BalanceMismatch("SHIB", Decimal(0), ONE, listed=True)
-    ]
+    assert differences(EMPTY, VenueView({"SHIB": ONE})) == [BalanceMismatch("SHIB", Decimal(0), ONE, listed=True)]
 
 
 def test_only_lasting_differences_survive_a_second_look() -> None:
