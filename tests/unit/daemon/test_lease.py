@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,19 @@ def test_leases_of_portfolios_do_not_meet(engine: Engine) -> None:
     with writing(engine) as connection:
         assert leases.acquire(connection, "main", "one", 30) is not None
         assert leases.acquire(connection, "other", "two", 30) is not None
+
+
+def test_contenders_never_share_an_epoch(engine: Engine) -> None:
+    def contend(holder: str) -> list[Lease]:
+        return [lease for _ in range(12) if (lease := acquire(engine, holder, 0.003)) is not None]
+
+    with ThreadPoolExecutor(3) as pool:
+        grants = [lease for found in pool.map(contend, "abc") for lease in found]
+    holders: dict[int, set[str]] = {}
+    for lease in grants:
+        holders.setdefault(lease.epoch, set()).add(lease.holder)
+    assert len(holders) > 1
+    assert all(len(names) == 1 for names in holders.values())
 
 
 HOLD = """
