@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 OPEN, HIGH, LOW, CLOSE, VOLUME, VALUE = range(6)
-SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+DAY_MINUTES = 1_440
 LENGTHS = {SECOND: 1_800, MINUTE: 4_320, HOUR: 2_400}
 
 
@@ -29,6 +30,17 @@ class Rows(NamedTuple):
 
     start_ms: NDArray[np.int64]
     data: Floats
+
+
+class Day(NamedTuple):
+    """Open, extremes and volumes of the last 24 hours, and the price at the last midnight (UTC)."""
+
+    open: float
+    high: float
+    low: float
+    volume: float
+    value: float
+    open_utc: float
 
 
 def combine(data: Floats, axis_groups: NDArray[np.int64]) -> Floats:
@@ -121,6 +133,7 @@ class Bars:
     """
 
     def __init__(self, count: int, now_ms: int) -> None:
+        self._days: dict[int, tuple[int, Day | None]] = {}
         self._rings = {size: Ring(count, size, length, now_ms) for size, length in LENGTHS.items()}
 
     def seed(self, history: Callable[[int, int, int], Floats]) -> None:
@@ -176,12 +189,35 @@ class Bars:
         groups = np.flatnonzero(np.diff(start, prepend=-1))
         return Rows(start[groups], combine(rows.data, groups))
 
-    def day(self, place: int) -> Rows:
-        """Return the last 24 hours as minutes."""
-        return self._rings[MINUTE].rows(place, 1_440)
+    def day(self, place: int) -> Day | None:
+        """Return the last 24 hours of an instrument in whole minutes and the open one, None before its first price."""
+        ring = self._rings[MINUTE]
+        cached = self._days.get(place)
+        if cached is None or cached[0] != ring.number:
+            cached = self._days[place] = (ring.number, self._closed_day(place))
+        day = cached[1]
+        opened, high, low, _, volume, value = ring.open_bar[:, place].tolist()
+        if day is None:
+            return None if np.isnan(opened) else Day(opened, high, low, volume, value, opened)
+        return Day(
+            day.open, max(day.high, high), min(day.low, low), day.volume + volume, day.value + value, day.open_utc
+        )
+
+    def _closed_day(self, place: int) -> Day | None:
+        start, data = self._rings[MINUTE].rows(place, DAY_MINUTES)
+        start, data = start[:-1], data[:, :-1]
+        if not len(start):
+            return None
+        midnight = (int(start[-1]) + MINUTE) // DAY * DAY
+        today = int(np.searchsorted(start, midnight))
+        open_utc = data[OPEN, today] if today < len(start) else data[CLOSE, -1]
+        high, low = data[HIGH].max(), data[LOW].min()
+        volume, value = data[VOLUME].sum(), data[VALUE].sum()
+        return Day(*(float(each) for each in (data[OPEN, 0], high, low, volume, value, open_utc)))
 
     def rescale(self, place: int, factor: float) -> None:
         """Multiply an instrument's volumes, when its lot changes."""
+        self._days.pop(place, None)
         for ring in self._rings.values():
             ring.rescale(place, factor)
 

@@ -104,14 +104,22 @@ class Exchange(Reading):
         self.change_rules(replace(self.market.rules[self.index(inst_id)], state=state))
 
     def change_rules(self, instrument: Instrument) -> None:
-        """Replace tick, lot or minimum of a listed instrument; its open orders are canceled."""
+        """Replace tick, lot or minimum of a listed instrument; its open orders are canceled.
+
+        Raises:
+            ValueError: If somebody's position is no whole number of the new lots.
+        """
         old = self.market.rules[self.index(instrument.inst_id)]
+        ends = instrument.state is InstrumentState.EXPIRED
+        held = [each for each in self._accounts.values() if instrument.inst_id in each.positions]
+        if not ends:
+            for account in held:
+                account.positions[instrument.inst_id].check_rules(instrument)
         for account in self._accounts.values():
             self._trading.cancel_all(account, instrument.inst_id, CancelReason.DELISTED)
-            state = account.positions.get(instrument.inst_id)
-            if state is None:
-                continue
-            if instrument.state is InstrumentState.EXPIRED:
+        for account in held:
+            state = account.positions[instrument.inst_id]
+            if ends:
                 self._trading.take_over(account, old, abs(state.lots), OrderCategory.DELIVERY)
             else:
                 state.change_rules(instrument)

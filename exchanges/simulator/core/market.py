@@ -286,15 +286,16 @@ class Market:
         return Book(bids, asks, int(self.sequences[place]), self._journal.now_ms)
 
     def _levels(self, place: int, side: Side, depth: int) -> list[Level]:
-        ticks, lots = self.ladder(place, side)
-        prices, sizes = ticks[:depth].tolist(), lots[:depth].tolist()
+        ticks, lots = (each[:depth] for each in self.ladder(place, side))
+        orders = 1 + lots % 7
+        rows = zip(ticks.tolist(), lots.tolist(), orders.tolist(), strict=True)
         resting = self.books[place][side]
         if not resting:
-            return [Level(price, size, 1 + size % 7) for price, size in zip(prices, sizes, strict=True)]
-        levels = {price: (size, 1 + size % 7) for price, size in zip(prices, sizes, strict=True)}
+            return list(map(Level._make, rows))
+        levels = {price: (size, number) for price, size, number in rows}
         for price, queue in resting.levels():
-            size, orders = levels.get(price, (0, 0))
-            levels[price] = (size + sum(each.remaining for each in queue), orders + len(queue))
+            size, number = levels.get(price, (0, 0))
+            levels[price] = (size + sum(each.remaining for each in queue), number + len(queue))
         best_first = sorted(levels, reverse=side is Side.BUY)[:depth]
         return [Level(price, *levels[price]) for price in best_first]
 

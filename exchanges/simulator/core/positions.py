@@ -49,17 +49,21 @@ class PositionState:
         self.realised += pnl
         return pnl
 
-    def change_rules(self, instrument: Instrument) -> None:
-        """Count the position in the lots of changed rules.
+    def check_rules(self, instrument: Instrument) -> int:
+        """Return the position in the lots of changed rules.
 
         Raises:
-            ValueError: If it is no whole number of the new lots.
+            ValueError: If it is no whole number of them.
         """
         size = self.lots * self.instrument.lot_size * self.instrument.contract_value
         lots, rest = divmod(size, instrument.lot_size * instrument.contract_value)
         if rest:
             raise ValueError(f"{instrument.inst_id}: a position of {size} is no multiple of the new lot")
-        self.instrument, self.lots = instrument, int(lots)
+        return int(lots)
+
+    def change_rules(self, instrument: Instrument) -> None:
+        """Count the position in the lots of changed rules."""
+        self.lots, self.instrument = self.check_rules(instrument), instrument
 
     def value(self, ticks: int) -> Decimal:
         """Return what the position is worth at a price, without its sign."""

@@ -84,7 +84,7 @@ class CancelReason(StrEnum):
     SELF_TRADE = "self-trade prevention"
     REDUCE_ONLY = "nothing is left to reduce"
     LIQUIDATION = "the account is being liquidated"
-    DELISTED = "the instrument stopped trading"
+    DELISTED = "the instrument stopped trading or changed its rules"
     AMEND_FAILED = "the amendment failed and asked for a cancel"
     MARGIN = "the available margin no longer covers it"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from exchanges.simulator.core.bars import CLOSE, HIGH, LOW, OPEN, VALUE, VOLUME
 from exchanges.simulator.core.money import quotient
 from exchanges.simulator.core.refusals import Refusal, Refused
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from exchanges.simulator.core.market import Market
     from exchanges.simulator.core.settings import Settings
 
-DAY_MS = 86_400_000
 CASH_COIN = "USDT"
 
 
@@ -52,11 +49,8 @@ class Views:
         quote = market.quote(place)
         last = market.tape.last(place)
         price = self.last_price(place)
-        rows = market.bars.day(place)
-        known = bool(len(rows.start_ms))
-        data = rows.data
-        today = int(np.searchsorted(rows.start_ms, self._journal.now_ms // DAY_MS * DAY_MS))
-        volume = int(data[VOLUME].sum()) if known else 0
+        day = market.bars.day(place)
+        volume = rules.size(round(day.volume)) if day else ZERO
         return Ticker(
             inst_id=rules.inst_id,
             last=price,
@@ -65,13 +59,13 @@ class Views:
             bid_size=rules.size(quote.bid_lots),
             ask=rules.price(quote.ask_ticks),
             ask_size=rules.size(quote.ask_lots),
-            open_24h=_price(rules, data[OPEN, 0]) if known else price,
-            high_24h=max(_price(rules, data[HIGH].max()), price) if known else price,
-            low_24h=min(_price(rules, data[LOW].min()), price) if known else price,
-            volume_24h=rules.size(volume),
-            base_volume_24h=rules.size(volume) * rules.contract_value,
-            quote_volume_24h=_value(rules, data[VALUE].sum()) if known else ZERO,
-            open_utc=_price(rules, data[OPEN, today]) if today < len(rows.start_ms) else price,
+            open_24h=_price(rules, day.open) if day else price,
+            high_24h=max(_price(rules, day.high), price) if day else price,
+            low_24h=min(_price(rules, day.low), price) if day else price,
+            volume_24h=volume,
+            base_volume_24h=volume * rules.contract_value,
+            quote_volume_24h=_value(rules, day.value) if day else ZERO,
+            open_utc=_price(rules, day.open_utc) if day else price,
             time_ms=self._journal.now_ms,
         )
 
