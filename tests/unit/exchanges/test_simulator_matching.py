@@ -94,6 +94,18 @@ def test_synthetic_lots_that_were_there_before_are_served_first_and_later_ones_l
     assert market.state(mine).filled == D("0.2")
 
 
+def test_lots_that_join_the_queue_later_do_not_hold_a_client_up() -> None:
+    market = desk()
+    mine = market.sell("0.5", "50005")
+    assert market.prices.push(SPOT, 49_995, 1.0, 50_005, 3.0, START_MS + 50)
+    market.exchange.advance(START_MS + 50)
+    assert market.exchange.quote(SPOT).ask_lots == 350_000_000
+    market.buy("0.6", account="bob")
+    assert market.state(mine).filled == 0
+    market.buy("0.6", account="bob")
+    assert market.state(mine).filled == D("0.2")
+
+
 def test_a_resting_order_is_filled_at_its_price_by_what_the_moving_book_offers_there() -> None:
     market = desk()
     order = market.buy("1.6", "49799")
