@@ -37,6 +37,15 @@ EVERYTHING = 1_000_000
 MANUAL_TAG = "manual"
 
 
+@dataclass(slots=True)
+class Pace:
+    """How the scheduler keeps up: ticks made, seconds of work in them, and the worst delay behind the plan."""
+
+    ticks: int = 0
+    busy: float = 0.0
+    worst_lag: float = 0.0
+
+
 class BadCommand(ValueError):
     """A command that makes no sense; the answer is HTTP 400 with its sentence."""
 
@@ -87,6 +96,7 @@ class Admin:
     face: Face
     server: OkxServer
     prices: PriceControl
+    pace: Pace
 
     def application(self) -> web.Application:
         """Return the application to be served."""
@@ -179,9 +189,9 @@ class Admin:
         return _json(position_rows(self.face))
 
     async def statistics(self, request: web.Request) -> web.Response:
-        """Tell how many messages were pushed per channel."""
+        """Tell how many messages were pushed per channel, and how the scheduler keeps its pace."""
         del request
-        return _json({"pushed": dict(self.server.hub.pushed)})
+        return _json({"pushed": dict(self.server.hub.pushed), "pace": asdict(self.pace)})
 
     async def deposit(self, request: web.Request) -> web.Response:
         """Pay `amount` of `currency` into the trading account."""

@@ -131,7 +131,8 @@ class MirrorFeed:
         )
         columns = np.full((5, HISTORY_LENGTH, len(bars)), np.nan)
         for place, rows in enumerate(bars):
-            table = np.array([row[1:6] for row in rows[-HISTORY_LENGTH:]], dtype=np.float64)
+            # The last one is not closed yet: it is what the mirror itself will see.
+            table = np.array([row[1:6] for row in rows[:-1]], dtype=np.float64)
             if len(table):
                 table[:, 4] *= self.mirrored[place].size
                 columns[:, -len(table) :, place] = table.T

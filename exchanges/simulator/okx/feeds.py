@@ -46,7 +46,9 @@ class Stream:
         self.channel = channel
         self.inst_id = inst_id
         self.arg = {"channel": channel, "instId": inst_id}
+        self.key = (("channel", channel), ("instId", inst_id))
         self.sessions: list[Session] = []
+        self.due_ms = 0
 
     @property
     def instrument(self) -> Instrument:

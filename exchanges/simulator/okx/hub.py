@@ -6,6 +6,7 @@ to is never built.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Key = tuple[tuple[str, str], ...]
 SNAPSHOT_MS = 5_000
 """How often `account` and `positions` are told again although nothing happened."""
+TURN_MS = 50
+"""How far apart streams of one channel are, which is about a tick."""
 BY_EVENT = frozenset({"instruments", "liquidation-orders", "status"})
 """Public channels that say something only when something happens."""
 
@@ -43,7 +46,6 @@ class Hub:
         self._face = face
         self._ledger = Ledger(face)
         self._streams: dict[str, dict[str, Stream]] = {name: {} for name in FEEDS}
-        self._due: dict[str, int] = dict.fromkeys(FEEDS, 0)
         self._events: dict[Key, list[Session]] = {}
         self._held: dict[Key, bytes] = {}
         self._next_snapshot = 0
@@ -96,6 +98,9 @@ class Hub:
         stream = streams.get(inst_id)
         if stream is None:
             stream = streams[inst_id] = feed.stream(self._face, arg["channel"], inst_id)
+            # Streams of one channel take turns, however many are subscribed to at once.
+            turn = self._face.exchange.index(inst_id) * TURN_MS % feed.every_ms
+            stream.due_ms = self._face.exchange.now_ms + turn + 1
         first = stream.first()
         if session not in stream.sessions:
             stream.sessions.append(session)
@@ -134,23 +139,27 @@ class Hub:
             if not stream.sessions:
                 del self._streams[stream.channel][stream.inst_id]
 
-    def publish(self) -> None:
-        """Push all that is due: market data by their pace, what happened in the account, and its regular snapshots."""
-        now = self._face.exchange.now_ms
+    async def publish(self) -> None:
+        """Push all that is due: what happened in the account, market data by their pace, regular snapshots.
+
+        Each channel of an instrument has its own pace, so that the work of the slower ones spreads over the ticks; and
+        what one channel has to say is on its way before the next is looked at, quotes first.
+        """
+        exchange = self._face.exchange
+        now = exchange.now_ms
         self.settle()
-        sequences: list[int] | None = None
-        index = self._face.exchange.index
+        sequences: list[int] = exchange.sequences.tolist()
         for name, streams in self._streams.items():
-            if not streams or now < self._due[name]:
-                continue
-            self._due[name] = now + FEEDS[name].every_ms
-            if sequences is None:
-                sequences = self._face.exchange.sequences.tolist()
-            for inst_id, stream in list(streams.items()):
-                if inst_id not in self._face.exchange.instruments:
+            pushed = self.pushed[name]
+            every_ms = FEEDS[name].every_ms
+            for stream in list(streams.values()):
+                if now < stream.due_ms or stream.inst_id not in exchange.instruments:
                     continue
-                for message in stream.news(sequences[index(inst_id)]):
-                    self._push(name, inst_id, _key(stream.arg), stream.sessions, message)
+                stream.due_ms = max(stream.due_ms + every_ms, now)
+                for message in stream.news(sequences[exchange.index(stream.inst_id)]):
+                    self._push(name, stream.inst_id, stream.key, stream.sessions, message)
+            if self.pushed[name] != pushed:
+                await asyncio.sleep(0)
         if now >= self._next_snapshot:
             self._next_snapshot = now + SNAPSHOT_MS
             self._snapshots()
@@ -165,8 +174,11 @@ class Hub:
     def settle(self) -> None:
         """Push what has happened in the account since the last time."""
         events = self._face.exchange.drain()
-        if not events or not self._events:
-            return
+        if events and self._events:
+            self._tell(events)
+        self._face.amendments.clear()
+
+    def _tell(self, events: Sequence[Event]) -> None:
         digest = self._ledger.digest(events)
         for key, sessions in self._events.items():
             arg = dict(key)

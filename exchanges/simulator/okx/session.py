@@ -65,25 +65,25 @@ class Session:
         self._waiting: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard = time.monotonic()
+        self._active = time.monotonic()
         self._socket = web.WebSocketResponse(autoping=True, compress=False, max_msg_size=2**20)
 
     async def run(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the connection until it is closed."""
         socket = self._socket
         await socket.prepare(request)
-        writer = asyncio.create_task(self._write())
+        self._start(self._write())
+        self._start(self._watch_idleness())
         try:
             async for message in socket:
-                self._heard = time.monotonic()
+                self._active = time.monotonic()
                 if message.type is WSMsgType.TEXT:
                     self._receive(message.data)
         finally:
             self._channels.drop(self)
-            writer.cancel()
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(writer, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         return socket
 
     def send(self, message: bytes) -> None:
@@ -116,18 +116,20 @@ class Session:
 
     async def _write(self) -> None:
         while True:
-            try:
-                await asyncio.wait_for(self._filled.wait(), IDLE)
-            except TimeoutError:
-                if time.monotonic() - self._heard >= IDLE:
-                    await self._close(NO_DATA)
-                    return
+            await self._filled.wait()
             self._filled.clear()
+            self._active = time.monotonic()
             while self._waiting:
                 try:
                     await self._socket.send_frame(self._waiting.popleft(), WSMsgType.TEXT)
                 except (ConnectionError, RuntimeError):
                     return
+
+    async def _watch_idleness(self) -> None:
+        """Close the connection once nothing has gone either way for long enough."""
+        while (left := self._active + IDLE - time.monotonic()) > 0:  # noqa: ASYNC110 - it waits for nothing to happen
+            await asyncio.sleep(left)
+        await self._close(NO_DATA)
 
     def _receive(self, text: str) -> None:
         if text == "ping":
