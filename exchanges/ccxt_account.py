@@ -41,16 +41,15 @@ async def account_events(venue: CcxtVenue) -> AsyncGenerator[AccountEvent, None]
     """Stream the account's events until cancelled; reconnects by itself and says so."""
     client = venue.client
     backoff = Backoff()
-    confirmations = _Confirmations(client)
     while True:
         queue: Queue = asyncio.Queue()
-        confirmations.clear()
+        venue.confirmations.clear()
         pulse = _Pulse(venue)
         workers = [
             asyncio.create_task(_pump(client, watch, converted, queue, pulse)) for watch, converted in _streams(venue)
         ]
         workers.append(asyncio.create_task(pulse.watch(queue)))
-        workers.append(asyncio.create_task(_confirm(venue, confirmations, queue)))
+        workers.append(asyncio.create_task(_confirm(venue, queue)))
         workers.append(asyncio.create_task(_rotate(queue)))
         for worker in workers:
             worker.add_done_callback(partial(_give_up, queue))
@@ -106,13 +105,13 @@ async def _pump(client: Any, watch: Watch, converted: Convert, queue: Queue, pul
         queue.put_nowait(error)
 
 
-async def _confirm(venue: CcxtVenue, confirmations: _Confirmations, queue: Queue) -> None:
+async def _confirm(venue: CcxtVenue, queue: Queue) -> None:
     try:
         async with asyncio.timeout(_CONFIRMED_WITHIN):
             if venue.exchange_id == "okx":
-                await confirmations.wait_for(_OKX_CHANNELS)
+                await venue.confirmations.wait_for(_OKX_CHANNELS)
             else:
-                await confirmations.connected.wait()
+                await venue.confirmations.connected.wait()
                 await asyncio.sleep(_SUBSCRIBING)
     except TimeoutError:
         queue.put_nowait(Unavailable("the subscriptions were not confirmed", venue=venue.name))
@@ -156,8 +155,11 @@ class _Pulse:
         queue.put_nowait(Unavailable(f"the stream has been silent for {silent:.1f} s"))
 
 
-class _Confirmations:
-    """Channels that OKX has confirmed since the last `clear`, read off the messages that pass by."""
+class Confirmations:
+    """What a client's streams have been told since the last `clear`, read off what passes by.
+
+    Made once per client, before it connects: a connection keeps the handlers that it was made with.
+    """
 
     def __init__(self, client: Any) -> None:
         self._channels: set[str] = set()

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ccxt.base.decimal_to_precision import DECIMAL_PLACES, SIGNIFICANT_DIGITS
+
 from exchanges.client_ids import decode
 from exchanges.port import (
     ZERO,
@@ -73,15 +75,16 @@ def number(value: Any) -> Decimal:
     return decimal(value) or ZERO
 
 
-def market(raw: Mapping[str, Any]) -> Market | None:
+def market(raw: Mapping[str, Any], precision_mode: int) -> Market | None:
     """Return the market, or None for a kind that is not traded here: inverse, unknown, or without a grid."""
     if raw["type"] not in set(MarketKind) or raw.get("inverse"):
         return None
-    precision, limits = raw["precision"], raw["limits"]
-    if precision["price"] is None or precision["amount"] is None:
+    limits = raw["limits"]
+    tick, step = (_step(raw["precision"][name], precision_mode) for name in ("price", "amount"))
+    if tick is None or step is None:
         return None
     contract = number(raw.get("contractSize")) or _ONE
-    lot = from_contracts(contract, number(precision["amount"]))
+    lot = from_contracts(contract, step)
     least = from_contracts(contract, number(limits["amount"]["min"]))
     most = decimal(limits["amount"]["max"])
     return Market(
@@ -91,7 +94,7 @@ def market(raw: Mapping[str, Any]) -> Market | None:
         base=raw["base"],
         quote=raw["quote"],
         settle=raw["settle"] or raw["quote"],
-        tick_size=number(precision["price"]),
+        tick_size=tick,
         lot_size=lot,
         min_amount=max(least, lot),
         min_notional=number(limits["cost"]["min"]),
@@ -103,9 +106,17 @@ def market(raw: Mapping[str, Any]) -> Market | None:
     )
 
 
-def markets(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Market]:
+def _step(precision: Any, mode: int) -> Decimal | None:
+    """Return a step of ccxt's precision, or None where there is none: significant digits make no grid."""
+    digits_or_step = decimal(precision)
+    if digits_or_step is None or mode == SIGNIFICANT_DIGITS:
+        return None
+    return _ONE.scaleb(-int(digits_or_step)) if mode == DECIMAL_PLACES else digits_or_step
+
+
+def markets(raw: Mapping[str, Mapping[str, Any]], precision_mode: int) -> dict[str, Market]:
     """Return the markets that can be traded here, by symbol."""
-    found = (market(one) for one in raw.values())
+    found = (market(one, precision_mode) for one in raw.values())
     return {one.symbol: one for one in found if one is not None}
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from exchanges import ccxt_convert as convert
 from exchanges import ccxt_create, ccxt_lists
-from exchanges.ccxt_account import account_events
+from exchanges.ccxt_account import Confirmations, account_events
 from exchanges.ccxt_client import Credentials, call, make_client
 from exchanges.ccxt_guards import guard_loop
 from exchanges.classify import Action, Trace
@@ -99,6 +99,7 @@ class CcxtVenue:
             options=options,
         )
         self.capabilities = self._capabilities()
+        self.confirmations = Confirmations(self.client)
         self.utcnow = utcnow
         self.monotonic = monotonic
         self._timeout = timeout
@@ -158,7 +159,9 @@ class CcxtVenue:
 
     async def load_markets(self) -> Mapping[str, Market]:
         """Fetch the markets and their rules anew."""
-        self._markets = await self._read(self.client.load_markets(True), convert.markets)
+        self._markets = await self._read(
+            self.client.load_markets(True), lambda raw: convert.markets(raw, self.client.precisionMode)
+        )
         return self._markets
 
     async def measure_clock(self) -> ClockOffset:
