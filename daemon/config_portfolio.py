@@ -250,6 +250,14 @@ class Optimiser(Section):
         gt=0,
         le=20,
     )
+    min_trade: Number = key(
+        "Smaller changes of a weight are let be: no order is placed for them, nor for a limit broken by less.",
+        default=0.001,
+        example=0.002,
+        unit=EQUITY,
+        ge=0,
+        lt=1,
+    )
     max_gross: Number = key("Greatest sum of absolute weights.", default=1.0, example=1.0, unit=EQUITY, gt=0, le=20)
     max_net: Number = key("Greatest sum of weights.", default=1.0, example=1.0, unit=EQUITY, gt=0, le=20)
     impact_coefficient: Number = key(

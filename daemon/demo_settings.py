@@ -41,16 +41,21 @@ short_half_life = "2d"
 expected_returns = {{ model = "momentum", window = "60d" }}
 
 [optimiser]
+min_weight = 0.02
 max_weight = 0.25
+min_trade = 0.002
 
 [hedge]
 enabled = true
 instrument = "BTC/USDT:USDT"
-min_beta = 0.10
-max_beta = 0.35
+min_beta = 0.05
+max_beta = 0.20
 
 [execution]
 pause = "300ms"
+
+[limits]
+max_orders_minute = 300
 
 [cycle]
 interval = "5s"

@@ -61,6 +61,8 @@ def hedge_wishes(
         if snapshot.standing is Standing.REDUCING and not trade.reduce_only:
             continue
         size = abs(trade.weight)
+        if size < settings.optimiser.min_trade:
+            continue
         impact = float(costs.impact[-1]) * size**0.5
         wishes.append(
             Wish(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from exchanges.port import ZERO, Side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
     from exchanges.port import CashFlow, Fill, Market
 
@@ -31,6 +31,10 @@ class LedgerDelta:
     positions: Mapping[str, Decimal]
 
 
+EXACT = Context(prec=60)
+"""Enough digits that no product or sum of amounts is ever rounded, whatever the process's own context."""
+
+
 def fill_delta(fill: Fill, market: Market) -> LedgerDelta:
     """Return what a fill changes.
 
@@ -40,6 +44,11 @@ def fill_delta(fill: Fill, market: Market) -> LedgerDelta:
     Raises:
         LedgerError: a derivative's fill carries no realised profit.
     """
+    with localcontext(EXACT):
+        return _fill_delta(fill, market)
+
+
+def _fill_delta(fill: Fill, market: Market) -> LedgerDelta:
     balances: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
     positions: dict[str, Decimal] = {}
     signed = fill.quantity if fill.side is Side.BUY else -fill.quantity

@@ -94,7 +94,7 @@ def question(
         risk_aversion=risk_aversion,
         costs=costs,
         limits=_limits(snapshot, assets, weights, settings),
-        min_trade=np.array([_least_trade(asset) / equity for asset in assets]),
+        min_trade=np.array([max(_least_trade(asset) / equity, settings.optimiser.min_trade) for asset in assets]),
     )
 
 
@@ -105,8 +105,8 @@ def _limits(snapshot: Snapshot, assets: Sequence[Instrument], weights: Array, se
     lower, upper = bounds[:, 0], bounds[:, 1]
     reducing = snapshot.standing is Standing.REDUCING
     if reducing:
-        lower = np.minimum(np.maximum(lower, np.minimum(weights, 0.0)), 0.0)
         upper = np.minimum(upper, np.maximum(weights, 0.0))
+        lower = np.minimum(np.minimum(np.maximum(lower, np.minimum(weights, 0.0)), 0.0), upper)
     frozen: BoolArray = np.array([not is_tradable(asset, settings) for asset in assets])
     return Limits(
         lower=lower,
