@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from daemon import codec
 from daemon.costs_paid import bill, fills_by_decision
 from daemon.database import reading
-from daemon.store_decisions import load_decision
+from daemon.store_decisions import AmbiguousNameError, load_decision
 from daemon.store_orders import load_orders
 from daemon.view import Column, DecisionRow, Explanation, Table, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Engine
 
@@ -28,15 +28,18 @@ MANY = 10_000
 
 
 async def explain_stored(database: Engine, name: str) -> Explanation | None:
-    """Return a stored decision explained, or None where there is none of this name."""
-    return await asyncio.to_thread(explain, database, name)
+    """Return a stored decision explained, or None where there is none of this name, or more than one."""
+    try:
+        return await asyncio.to_thread(explain, database, name)
+    except AmbiguousNameError:
+        return None
 
 
 def explain(database: Engine, name: str) -> Explanation | None:
     """Return a stored decision explained, or None where there is none of this name.
 
     Raises:
-        LookupError: several decisions begin with this name.
+        AmbiguousNameError: several decisions begin with this name.
     """
     with reading(database) as connection:
         record = load_decision(connection, name)
@@ -53,7 +56,8 @@ def explain(database: Engine, name: str) -> Explanation | None:
     tables = [
         _inputs(snapshot),
         _weights(decision),
-        _risk(decision),
+        _figures(decision, "Risk before and after", RISK, Unit.FRACTION),
+        _figures(decision, "Exposure before and after", EXPOSURE, Unit.NUMBER),
         _costs(decision, bill(decision, fills, quote)),
         _binding(decision),
         _refusals(decision),
@@ -158,23 +162,28 @@ def _weights(decision: Decision) -> Table:
     return Table("Weights and the no-trade region", columns, rows, note)
 
 
-def _risk(decision: Decision) -> Table:
-    columns = (Column("Figure"), Column("Before", Unit.NUMBER), Column("After", Unit.NUMBER))
+RISK = {
+    "Volatility a year": "volatility",
+    "Value at risk": "value_at_risk",
+    "Expected shortfall": "expected_shortfall",
+    "Tracking error a year": "tracking_error",
+}
+EXPOSURE = {
+    "Gross leverage": "gross",
+    "Net leverage": "net",
+    "Net beta": "beta",
+    "Diversification ratio": "diversification",
+}
+
+
+def _figures(decision: Decision, title: str, names: Mapping[str, str], unit: Unit) -> Table:
+    """Return some figures of the book before and after the trade."""
+    columns = (Column("Figure"), Column("Before", unit), Column("After", unit))
     before, after = decision.before, decision.after
     if before is None or after is None:
-        return Table("Risk", columns, ())
-    names = {
-        "Volatility a year": "volatility",
-        "Value at risk": "value_at_risk",
-        "Expected shortfall": "expected_shortfall",
-        "Gross leverage": "gross",
-        "Net leverage": "net",
-        "Net beta": "beta",
-        "Diversification ratio": "diversification",
-        "Tracking error a year": "tracking_error",
-    }
+        return Table(title, columns, ())
     rows = tuple((name, _figure(before, field), _figure(after, field)) for name, field in names.items())
-    return Table("Risk before and after", columns, rows)
+    return Table(title, columns, rows)
 
 
 def _figure(figures: Figures, field: str) -> float | None:

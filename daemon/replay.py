@@ -46,7 +46,7 @@ def replay(database: Engine, name: str, optimiser: Optimiser | None = None) -> R
 
     Raises:
         NotKeptError: there is nothing to compute it from.
-        LookupError: several decisions begin with this name.
+        AmbiguousNameError: several decisions begin with this name.
         CodecError: what is stored cannot be read by this version.
     """
     with reading(database) as connection:

@@ -26,6 +26,10 @@ TABLE = schema.decisions
 INTENTS = schema.intents
 
 
+class AmbiguousNameError(LookupError):
+    """A beginning of an id that several decisions share."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """A decision as it is stored.
@@ -148,13 +152,13 @@ def load_decision(connection: Connection, decision_id: str) -> DecisionRecord | 
     """Return one decision with its snapshot and result, or None; any unambiguous beginning of its id will do.
 
     Raises:
-        LookupError: several decisions begin so.
+        AmbiguousNameError: several decisions begin so.
     """
     query = _query(with_bytes=True).where(TABLE.c.id.startswith(decision_id, autoescape=True)).limit(2)
     rows = connection.execute(query).mappings().all()
     exact = [row for row in rows if row["id"] == decision_id]
     if len(exact or rows) > 1:
-        raise LookupError(f"several decisions begin with {decision_id}: say more of the id")
+        raise AmbiguousNameError(f"several decisions begin with {decision_id}: say more of the id")
     return _record((exact or rows)[0]) if rows else None
 
 

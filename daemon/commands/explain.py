@@ -9,6 +9,7 @@ from daemon.commands.common import add_config, add_json, command, moment, say, s
 from daemon.exits import Exit
 from daemon.explain import explain
 from daemon.page.numbers import write
+from daemon.store_decisions import AmbiguousNameError
 from daemon.view import Unit
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     engine = store_of(settings_of(args))
     try:
         told = explain(engine, args.id)
-    except LookupError as error:
+    except AmbiguousNameError as error:
         say(str(error))
         return Exit.FAILED
     finally:

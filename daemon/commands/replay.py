@@ -10,7 +10,7 @@ from daemon.commands.common import add_config, add_json, command, positive, say,
 from daemon.database import reading
 from daemon.exits import Exit
 from daemon.replay import NotKeptError, Replay, replay
-from daemon.store_decisions import load_decisions
+from daemon.store_decisions import AmbiguousNameError, load_decisions
 from risk.portfolio.optimiser import Optimiser
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         names = [args.id] if args.id else _names(engine, args.last or ALL)
         optimiser = Optimiser()
         replays = [replay(engine, name, optimiser) for name in names]
-    except (LookupError, NotKeptError, CodecError) as error:
+    except (AmbiguousNameError, NotKeptError, CodecError) as error:
         say(str(error))
         return Exit.FAILED
     finally:

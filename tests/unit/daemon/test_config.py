@@ -379,3 +379,10 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration(value: object) -> None:
     with pytest.raises(ValueError, match=r"\w+"):
         parse_duration(value)
+
+
+def test_the_example_that_we_ship_is_right() -> None:
+    example = Path(__file__).parents[3] / "deploy" / "keelward.example.toml"
+    settings = load(example)
+    assert not settings.is_live
+    assert settings.limits.max_drawdown == 0.15
