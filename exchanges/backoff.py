@@ -8,7 +8,7 @@ import random
 class Backoff:
     """How long to wait before the next attempt; `reset` after a success."""
 
-    def __init__(self, first: float = 0.1, most: float = 30.0, chance: random.Random | None = None) -> None:
+    def __init__(self, first: float = 0.1, most: float = 5.0, chance: random.Random | None = None) -> None:
         self._first = first
         self._most = most
         self._chance = chance or random.Random()  # noqa: S311  # spreads load, keeps no secret

@@ -41,6 +41,7 @@ async def account_events(venue: CcxtVenue) -> AsyncGenerator[AccountEvent, None]
     """Stream the account's events until cancelled; reconnects by itself and says so."""
     client = venue.client
     backoff = Backoff()
+    lost = False
     while True:
         queue: Queue = asyncio.Queue()
         venue.confirmations.clear()
@@ -57,13 +58,16 @@ async def account_events(venue: CcxtVenue) -> AsyncGenerator[AccountEvent, None]
             while not isinstance(event := await queue.get(), VenueError):
                 if isinstance(event, Connected):
                     backoff.reset()
+                    lost = False
                 yield event
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
         break_connections(client, str(event), venue.traits.private_stream)
-        yield Disconnected(STREAM, str(event))
+        if not lost:  # once per outage, however many attempts it takes
+            lost = True
+            yield Disconnected(STREAM, str(event))
         await asyncio.sleep(backoff.next())
 
 

@@ -9,6 +9,7 @@ moved without us.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -91,6 +92,7 @@ class MarketFeed:
         self._source = source(venue, self._board, self._subscribed)
         self._backoff = Backoff()
         self._begun = monotonic()
+        self._lost = False
         self._listeners: list[tuple[deque[BarSet], asyncio.Event]] = []
         self.reconnects = 0
         self.stale = 0
@@ -187,6 +189,7 @@ class MarketFeed:
 
     def _subscribed(self) -> None:
         self._backoff.reset()
+        self._lost = False
         self._on_event(Connected(STREAM))
 
     async def _stay_connected(self) -> None:
@@ -199,8 +202,11 @@ class MarketFeed:
                 reason = "rotated before the venue's own cut-off"
             except VenueError as error:
                 reason = str(error)
+            self._begun = math.inf  # nothing to doubt before the next attempt
             self._break_off(reason)
-            self._on_event(Disconnected(STREAM, reason))
+            if not self._lost:  # once per outage, however many attempts it takes
+                self._lost = True
+                self._on_event(Disconnected(STREAM, reason))
             await asyncio.sleep(self._backoff.next())
             self.reconnects += 1
 
