@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daemon.clock import Clock
-    from daemon.config_trading import Lookup
+    from daemon.config_orders import Lookup
     from daemon.desk import Desk
     from exchanges.orders import Order
     from exchanges.port import OrderReport, Venue

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
-    from risk.signals.regime import RegimeSignal
 
     from exchanges.port import Market, Quote
     from risk.limits_state import Window
+    from risk.signals.regime import RegimeSignal
 
     Array = npt.NDArray[np.float64]
 
