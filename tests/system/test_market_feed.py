@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -78,6 +79,28 @@ async def test_a_dropped_stream_comes_back_with_fresh_quotes() -> None:
         now = venue.monotonic()
         await until(lambda: all(feed.age(symbol, now) < 0 for symbol in SYMBOLS))
         assert feed.reconnects == 1
+
+
+async def test_an_outage_is_said_once_and_ends_when_the_venue_is_back() -> None:
+    events: list[Connected | Disconnected] = []
+    async with contextlib.AsyncExitStack() as stack:
+        async with simulated(markets=("BTC",)) as exchange:
+            port = urlsplit(exchange.rest).port or 0
+            venue = await stack.enter_async_context(opened(exchange))
+            feed = MarketFeed(venue, [SPOT], bar_seconds=1.0, stale_after=0.5, on_event=events.append)
+            task = asyncio.create_task(feed.run())
+            await until(lambda: feed.messages > 0)
+        await until(lambda: feed.reconnects >= 4)
+        assert events == [Connected("quotes"), events[1]]
+        assert isinstance(events[1], Disconnected)
+        async with simulated(markets=("BTC",), port=port):
+            seen = feed.messages
+            await until(lambda: feed.messages > seen)
+            assert events[2:] == [Connected("quotes")]
+            assert feed.stale == 0
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 async def test_a_stalled_stream_is_noticed_although_its_pings_are_answered() -> None:
