@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from daemon.database import open_engine, reading
 from daemon.store_ledger import load_ledger
@@ -169,6 +169,14 @@ class Daemon:
     def configuration(self) -> Path:
         """Where its configuration is."""
         return self.folder / "keelward.toml"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave no process behind, whatever became of the test."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
 
     def start(self) -> None:
         """Start the process; its log goes to a file of its own."""
