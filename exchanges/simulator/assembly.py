@@ -45,6 +45,7 @@ class ServeOptions:
         update_rate: Steps of the market, and so book updates, per second.
         depth: Prices per side of a book.
         spread_bps: Full spread in basis points.
+        history: Most bars of a minute, and as many of an hour before them, that are known at the start.
         trades_per_second: Trades on each market's tape per second.
         mirror: A ccxt exchange id whose top of book is copied live, instead of generated prices; empty for none.
         mirror_url: Where that exchange is, if not at its own address.
@@ -66,6 +67,7 @@ class ServeOptions:
     update_rate: float = 20.0
     depth: int = 400
     spread_bps: float = 1.0
+    history: int = 10_000
     trades_per_second: float = 1.0
     mirror: str = ""
     mirror_url: str = ""
@@ -80,6 +82,8 @@ class ServeOptions:
     def __post_init__(self) -> None:
         if self.update_rate <= 0 or self.speed <= 0:
             raise ValueError("speed and update rate must be positive")
+        if self.history < 0:
+            raise ValueError("history must not be negative")
         if self.replay and self.mirror:
             raise ValueError("prices are either replayed or mirrored")
         if self.mirror and self.speed != 1:
@@ -166,7 +170,7 @@ async def assemble(options: ServeOptions, now_ms: int) -> Assembled:
     """
     saved = None if options.state is None else load_state(options.state)
     source, listed, feed = await _prices(options, now_ms, saved)
-    prices = PriceControl(source, constant=options.constant_prices)
+    prices = PriceControl(source, constant=options.constant_prices, most_bars=options.history)
     liquidity = replace(
         options.settings.liquidity,
         spread_bps=options.spread_bps,
@@ -241,6 +245,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     market.add_argument(
         "--spread-bps", type=float, default=1.0, metavar="X", help="full spread in basis points (default: %(default)s)"
     )
+    market.add_argument(
+        "--history", type=int, default=10_000, metavar="N", help="most minute bars known at the start (default: all)"
+    )
     prices = parser.add_argument_group("where prices come from (default: a seeded generator)")
     prices.add_argument(
         "--replay", nargs="+", type=Path, default=[], metavar="FILE", help="play bars from CSV or parquet files"
@@ -270,6 +277,7 @@ def read_options(args: argparse.Namespace) -> ServeOptions:
         update_rate=args.update_rate,
         depth=args.depth,
         spread_bps=args.spread_bps,
+        history=args.history,
         mirror=args.mirror,
         mirror_url=args.mirror_url,
         constant_prices=args.constant_prices,

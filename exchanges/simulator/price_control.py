@@ -25,12 +25,14 @@ class PriceControl:
     Args:
         source: Where the prices come from.
         constant: Hold every series where its history ends, its history included.
+        most_bars: How much history is given at once; less makes an exchange start faster.
     """
 
-    def __init__(self, source: PriceSource, *, constant: bool = False) -> None:
+    def __init__(self, source: PriceSource, *, constant: bool = False, most_bars: int = 100_000) -> None:
         count = len(source.series)
         self._source = source
         self._constant = constant
+        self._most_bars = most_bars
         self._factor: Floats = np.ones(count)
         self._held: Floats = np.full(count, np.nan)
         self._raw: Floats = np.full(count, np.nan)
@@ -60,7 +62,7 @@ class PriceControl:
 
     def history(self, end_ms: float, bar_ms: float, count: int) -> History:
         """Return bars before the start; flat where prices are constant."""
-        history = self._source.history(end_ms, bar_ms, count)
+        history = self._source.history(end_ms, bar_ms, min(count, self._most_bars))
         if not self._constant or not len(history.close):
             return history
         self._hold_all(history.close[-1])

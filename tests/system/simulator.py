@@ -85,8 +85,8 @@ async def admin(exchange: RunningExchange, method: str, path: str, body: Any = N
 
 @pytest_asyncio.fixture
 async def exchange() -> AsyncIterator[RunningExchange]:
-    """Give a simulated exchange with three coins."""
-    async with simulated(markets=("BTC", "ETH", "SOL"), update_rate=50.0) as running:
+    """Give a simulated exchange with three coins and a little history."""
+    async with simulated(markets=("BTC", "ETH", "SOL"), update_rate=50.0, history=300) as running:
         yield running
 
 

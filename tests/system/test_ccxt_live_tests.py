@@ -185,7 +185,9 @@ async def live_account(client: Any, exchange: RunningExchange) -> None:
 async def busy() -> AsyncIterator[RunningExchange]:
     """Give one exchange, with an account that has lived, for all tests of this file."""
     async with (
-        simulated(markets=("BTC", "ETH"), balances={"USDT": Decimal(100_000)}, trades_per_second=5.0) as exchange,
+        simulated(
+            markets=("BTC", "ETH"), balances={"USDT": Decimal(100_000)}, trades_per_second=5.0, history=400
+        ) as exchange,
         connected(exchange) as client,
     ):
         await live_account(client, exchange)
@@ -223,7 +225,7 @@ async def balance_of_round_numbers(live: Live) -> None:
 
     It adds floating-point numbers up as if they were exact, so it fails on any margin with a dozen decimals.
     """
-    async with simulated(markets=("BTC",)) as exchange, connected(exchange) as client:
+    async with simulated(markets=("BTC",), history=400) as exchange, connected(exchange) as client:
         price = client.price_to_precision("BTC/USDT", (await client.fetch_ticker("BTC/USDT"))["bid"] * 0.97)
         await client.create_order("BTC/USDT", "limit", "buy", 1, price)
         await run("fetch_balance", client, "BTC/USDT", live.skipped)
@@ -265,7 +267,7 @@ async def test_live_tests_of_streams() -> None:
     async def attempt_all(names: list[str], kinds: tuple[str, ...]) -> None:
         balances = {"USDT": Decimal(1_000_000), "BTC": Decimal(1)}
         async with (
-            simulated(markets=("BTC", "ETH"), balances=balances, trades_per_second=5.0) as exchange,
+            simulated(markets=("BTC", "ETH"), balances=balances, trades_per_second=5.0, history=400) as exchange,
             connected(exchange) as client,
         ):
             trading = asyncio.create_task(trade_on(client, kinds))

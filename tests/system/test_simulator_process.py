@@ -74,7 +74,7 @@ def test_options_that_make_no_sense_are_told_in_one_line(args: list[str], senten
 
 
 async def test_a_port_that_is_taken_is_an_error() -> None:
-    async with simulated(markets=("BTC",)) as first:
+    async with simulated(markets=("BTC",), history=10) as first:
         port = int(first.rest.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
             await serve(ServeOptions(markets=("BTC",), port=port))
