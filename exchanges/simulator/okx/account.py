@@ -11,14 +11,8 @@ from exchanges.simulator.core.values import Side
 from exchanges.simulator.okx.endpoints import Endpoint
 from exchanges.simulator.okx.errors import OkxError
 from exchanges.simulator.okx.face import TRADING
-from exchanges.simulator.okx.rows_private import (
-    BILL_TYPES,
-    account_row,
-    balance_detail,
-    bill_row,
-    bill_subtype,
-    position_row,
-)
+from exchanges.simulator.okx.rows_account import account_row, balance_detail, position_row
+from exchanges.simulator.okx.rows_private import BILL_TYPES, bill_row, bill_subtype
 from exchanges.simulator.okx.rows_public import FEE_GROUPS
 from exchanges.simulator.okx.text import plain
 from exchanges.simulator.okx.trade import ARCHIVE_MS, RECENT_ORDERS_MS
