@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import combinations_with_replacement, permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +76,36 @@ def test_any_permutation_and_repetition_ends_in_the_same_order(
     repeated = events + (data.draw(st.lists(st.sampled_from(events), max_size=4)) if events else [])
     shuffled = data.draw(st.permutations(repeated))
     assert fold(sent(quantity), shuffled) == fold(sent(quantity), events)
+
+
+def test_any_three_things_heard_in_any_order_end_in_the_same_order() -> None:
+    """Every triple that a venue may say or answer, in all its orders: the columns of the table agree."""
+    quantity = 10 * LOT
+
+    def told(state: VenueOrderState, filled: int) -> Reported:
+        average = Decimal(100) if filled else None
+        limit = Decimal(100)
+        return Reported(
+            OrderReport(
+                "okx",
+                "v1",
+                None,
+                "BTC/USDT",
+                Side.BUY,
+                OrderType.LIMIT,
+                quantity,
+                limit,
+                state,
+                filled * LOT,
+                average,
+                NOON,
+            )
+        )
+
+    heard: list[Event] = [told(state, filled) for state in VenueOrderState for filled in (0, 4)]
+    heard += [fill(1, 4 * LOT, Decimal(100)), fill(2, 10 * LOT, Decimal(100)), Accepted("v1"), NoAnswer("timeout")]
+    for triple in combinations_with_replacement(heard, 3):
+        assert len({fold(sent(quantity), order) for order in permutations(triple)}) == 1
 
 
 @given(histories())
