@@ -10,12 +10,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.ledger import fill_delta
+from daemon.ledger import LedgerError, fill_delta
 from daemon.snapshot import Standing
-from daemon.store import current_halt
+from daemon.store import SEVERITY, current_halt
+from daemon.store_errors import StoreConflictError
 from daemon.store_ledger import record_fill
-from daemon.store_orders import mark_sent, record_event
-from exchanges.orders import Accepted, Filled, ForeignEvent, NoAnswer, Refused, Reported, apply
+from daemon.store_orders import find_by_venue_id, load_order, mark_sent, record_event
+from exchanges.orders import Accepted, Filled, ForeignEvent, IllegalTransition, NoAnswer, Refused, Reported, apply
 from exchanges.port import Conclusion
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from daemon.lease import Lease
     from daemon.ledger import LedgerDelta
     from daemon.metrics import Metrics
+    from daemon.store_orders import OrderRecord
     from daemon.writer import Writer
     from exchanges.orders import Event, Order
     from exchanges.port import Acknowledgement, Fill, OrderReport, Venue
@@ -76,6 +78,7 @@ class Desk:
         self._by_venue_id: dict[str, str] = {}
         self._news = asyncio.Event()
         self._tail = asyncio.Lock()
+        self._sending: set[asyncio.Task[None]] = set()
         self.changes = 0
 
     # ---- what is known ----------------------------------------------------------------------------------------------
@@ -95,45 +98,78 @@ class Desk:
         """Orders that live, or of whose fills some executions are not booked yet."""
         return tuple(order for order in self._orders.values() if not order.is_settled and order.sent_at is not None)
 
-    def owner_of(self, client_id: str | None, venue_order_id: str) -> str | None:
-        """Return our id of an order that the venue speaks of, or None where it is none of ours."""
+    async def owner_of(self, client_id: str | None, venue_order_id: str) -> str | None:
+        """Return our id of an order that the venue speaks of, or None where it is none of ours.
+
+        One that ended long ago, or under an earlier process, is taken in from SQL.
+        """
         if client_id is not None and client_id in self._orders:
             return client_id
-        return self._by_venue_id.get(venue_order_id)
+        known = self._by_venue_id.get(venue_order_id)
+        if known is None:
+            record = await self._writer.run(_find, self._venue.name, client_id, venue_order_id)
+            if record is not None:
+                self.adopt([record.order])
+                known = record.order.client_id
+        return known
 
     def adopt(self, orders: Iterable[Order]) -> None:
-        """Take in orders as they were read from SQL."""
+        """Take in orders as they were read from SQL; what is known already is newer."""
         for order in orders:
-            self._keep(order)
+            if order.client_id not in self._orders:
+                self._keep(order)
 
     # ---- sending ----------------------------------------------------------------------------------------------------
 
-    async def send(self, orders: Sequence[Order], lease: Lease) -> None:
+    async def send(self, orders: Sequence[Order], lease: Lease, standing: Standing = Standing.ACTIVE) -> None:
         """Send planned orders whose intents are committed: mark them SENT under the lease, then one request, once.
 
-        The request is not cancelled with the caller: its answer is waited for, and applied.
+        The request is not cancelled with the caller: its answer is waited for, and applied; see `finish`.
+
+        Args:
+            orders: as many as one request may carry.
+            lease: under which they leave.
+            standing: what the brakes allowed when they were decided.
 
         Raises:
-            HaltedError: the breaker was tripped since the decision; nothing was sent.
+            HaltedError: the breaker was tripped further since the decision; nothing was sent.
             LeaseLostError: the lease is not held long enough; nothing was sent.
             StoreError: the mark could not be committed; nothing was sent.
         """
-        await asyncio.shield(asyncio.ensure_future(self._send(orders, lease)))
+        task = asyncio.create_task(self._send(orders, lease, standing))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        await asyncio.shield(task)
 
-    async def _send(self, orders: Sequence[Order], lease: Lease) -> None:
-        sent = await self._writer.run(_mark_unless_halted, orders, lease, self._clock.utcnow(), self._lease_margin)
+    async def finish(self) -> None:
+        """Wait for the answers to requests that are under way, whoever asked for them has gone."""
+        if self._sending:
+            await asyncio.wait(self._sending)
+
+    async def _send(self, orders: Sequence[Order], lease: Lease, standing: Standing) -> None:
+        now = self._clock.utcnow()
+        sent = await self._writer.run(_mark_unless_halted, orders, lease, now, self._lease_margin, standing)
         for order in sent:
             self._keep(order)
+        if not sent:
+            return
         started = self._clock.monotonic()
         answers = await self._venue.create_orders([order.request for order in sent], self._deadline)
         self._metrics.sent(len(sent), self._clock.monotonic() - started)
         for answer in answers:
-            await self.apply(answer.client_id, _concluded(answer))
+            try:
+                await self.apply(answer.client_id, _concluded(answer))
+            except ForeignEvent as error:
+                log.error("the answer does not fit order %s: %s", answer.client_id, error)  # noqa: TRY400  # the venue's
 
     # ---- hearing ----------------------------------------------------------------------------------------------------
 
     async def apply(self, client_id: str, event: Event) -> Order:
         """Fold an event into an order and commit it; the order's change is visible once it is on disk."""
+        return (await self._apply(client_id, event))[1]
+
+    async def _apply(self, client_id: str, event: Event) -> tuple[Order, Order]:
+        """Return the order before and after the event; nothing else happens to it in between."""
         async with self._tail:
             before = self._orders[client_id]
             after = apply(before, event)
@@ -142,37 +178,52 @@ class Desk:
                 await self._writer.run(record_event, after, event, now, self._account, self._delta)
                 self._keep(after)
                 self._told(before, after)
-            return after
+            return before, after
 
     async def report(self, report: OrderReport) -> bool:
         """Apply what the venue says of an order; False where it is none of ours."""
-        owner = self.owner_of(report.client_id, report.venue_order_id)
+        owner = await self.owner_of(report.client_id, report.venue_order_id)
         if owner is None:
             return False
         try:
             await self.apply(owner, Reported(report))
-        except ForeignEvent as error:
+        except (ForeignEvent, IllegalTransition) as error:
             log.error("the venue's report does not fit order %s: %s", owner, error)  # noqa: TRY400  # no bug of ours
         return True
 
     async def book(self, fill: Fill) -> bool:
         """Book an execution once: into its order if it is ours, and into the ledger whosever it is.
 
+        One that cannot be booked is an error in the log and a difference that the next reconciliation finds.
+
         Returns:
             Whether it was new.
         """
-        owner = self.owner_of(fill.client_id, fill.venue_order_id)
-        if owner is None:
+        owner = await self.owner_of(fill.client_id, fill.venue_order_id)
+        try:
+            if owner is not None:
+                return await self._book_own(owner, fill)
             return await self._writer.run(record_fill, self._account, fill, self._delta)
-        before = self._orders[owner]
-        after = await self.apply(owner, Filled(fill))
+        except (LedgerError, StoreConflictError) as error:
+            log.error("an execution cannot be booked: %s", error)  # noqa: TRY400  # the venue's, no bug of ours
+            return False
+
+    async def _book_own(self, owner: str, fill: Fill) -> bool:
+        try:
+            before, after = await self._apply(owner, Filled(fill))
+        except (ForeignEvent, IllegalTransition) as error:
+            log.error("trade %s does not fit order %s: %s", fill.trade_id, owner, error)  # noqa: TRY400  # the venue's
+            return await self._writer.run(record_fill, self._account, fill, self._delta)
         if after.booked == before.booked:
             return False
         self._metrics.filled(fill.quantity * fill.price, late=after.late and not before.late)
         return True
 
     def _delta(self, fill: Fill) -> LedgerDelta:
-        return fill_delta(fill, self._venue.markets[fill.symbol])
+        market = self._venue.markets.get(fill.symbol)
+        if market is None:
+            raise LedgerError(f"fill {fill.trade_id} is of {fill.symbol}, a market that is not known")
+        return fill_delta(fill, market)
 
     # ---- waiting ----------------------------------------------------------------------------------------------------
 
@@ -214,13 +265,21 @@ class Desk:
 
 
 def _mark_unless_halted(
-    connection: Connection, orders: Sequence[Order], lease: Lease, at: datetime, margin: float
+    connection: Connection, orders: Sequence[Order], lease: Lease, at: datetime, margin: float, standing: Standing
 ) -> list[Order]:
-    """Mark orders as SENT, in one transaction with a look at the breaker: once a halt is committed, nothing leaves."""
+    """Mark orders as SENT, in one transaction with a look at the breaker: once a halt is committed, nothing leaves.
+
+    Neither does what was decided before the brakes came to allow less.
+    """
     halt = current_halt(connection)
-    if halt is not None and halt.state is Standing.HALTED:
+    if halt is not None and (halt.state is Standing.HALTED or SEVERITY[halt.state] > SEVERITY[standing]):
         raise HaltedError(halt.reason)
     return mark_sent(connection, orders, lease, at, margin)
+
+
+def _find(connection: Connection, venue: str, client_id: str | None, venue_order_id: str) -> OrderRecord | None:
+    record = None if client_id is None else load_order(connection, client_id)
+    return record or find_by_venue_id(connection, venue, venue_order_id)
 
 
 def _concluded(answer: Acknowledgement) -> Event:

@@ -1,7 +1,9 @@
 """The equity series: what the book is worth, its peak and its day, with money from outside taken out.
 
 A deposit is no profit and a withdrawal no loss: peak and day's start move along with them, so that a brake is tripped
-by losses alone. `hold` is what the same money would be worth had nothing ever been traded.
+by losses alone. The peak moves in proportion, which keeps the drawdown as it was; the day's start by the amount, which
+keeps the day's profit. A flow counts from when it was booked, for then the ledger changed, whenever it happened at the
+venue. `hold` is what the same money would be worth had nothing ever been traded.
 """
 
 from __future__ import annotations
@@ -11,24 +13,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.book import mid
+from daemon.schema import fitted
 from daemon.store_series import EquityRecord
 from exchanges.port import ZERO, FlowKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
     from decimal import Decimal
 
     from daemon.book import Book
-    from daemon.snapshot import Snapshot
+    from daemon.snapshot import Instrument, Snapshot
     from daemon.store_ledger import FlowRecord
 
 # What trading earns or costs is part of the result; the rest comes from outside.
 EARNED = frozenset({FlowKind.FUNDING, FlowKind.INTEREST, FlowKind.LIQUIDATION})
 
 
-def prices_of(snapshot: Snapshot, quote: str) -> Mapping[str, Decimal]:
-    """Return the price of each coin that the snapshot knows, in the quote coin."""
-    known = {one.market.base: mid(one) for one in snapshot.instruments if one.market.is_spot and one.quote is not None}
+def prices_of(instruments: Iterable[Instrument], quote: str) -> Mapping[str, Decimal]:
+    """Return the price of each coin that has one, in the quote coin."""
+    known = {one.market.base: mid(one) for one in instruments if one.market.is_spot and one.quote is not None}
     return {**known, quote: ZERO + 1}
 
 
@@ -42,6 +46,24 @@ def outside(flows: Iterable[FlowRecord], prices: Mapping[str, Decimal]) -> Decim
         ),
         start=ZERO,
     )
+
+
+def carried(
+    previous: EquityRecord, flows: Iterable[FlowRecord], prices: Mapping[str, Decimal], at: datetime
+) -> tuple[Decimal, Decimal]:
+    """Return the peak and the day's start as they stand at a later moment, before its own equity is looked at.
+
+    Args:
+        previous: the last point of the series.
+        flows: of which those count that were booked since then.
+        prices: of the coins, in the quote coin.
+        at: the later moment.
+    """
+    came = outside((one for one in flows if previous.at < one.booked_at <= at), prices)
+    start = previous.day_start if previous.at.date() == at.date() else previous.equity
+    if not came:
+        return previous.peak, start
+    return max(ZERO, previous.peak * (previous.equity + came) / previous.equity), start + came
 
 
 def next_equity(
@@ -62,24 +84,20 @@ def next_equity(
         quote: the portfolio's currency.
         reserve: cash that is no part of the portfolio.
     """
-    prices = prices_of(snapshot, quote)
-    history = list(flows)
+    prices = prices_of(snapshot.instruments, quote)
+    history = [one for one in flows if one.booked_at <= snapshot.at]
     hold = outside(history, prices) - reserve
     equity = book.equity
-    if previous is None:
-        peak = start = equity
-    else:
-        came = outside((record for record in history if record.flow.time > previous.at), prices)
-        peak = max(equity, previous.peak + came)
-        start = previous.day_start + came if previous.at.date() == snapshot.at.date() else previous.equity + came
+    peak, start = (equity, equity) if previous is None else carried(previous, history, prices, snapshot.at)
+    peak = max(equity, peak)
     return EquityRecord(
         at=snapshot.at,
-        equity=equity,
-        cash=book.cash,
+        equity=fitted(equity),
+        cash=fitted(book.cash),
         gross=float(np.abs(book.weights).sum()),
         net=float(book.weights.sum()),
-        peak=peak,
+        peak=fitted(peak),
         drawdown=float(1 - equity / peak) if peak > 0 else 0.0,
-        day_start=start,
-        hold=hold,
+        day_start=fitted(start),
+        hold=fitted(hold),
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from daemon.metrics import Metrics
     from daemon.resolve import Resolver
     from daemon.sizing import Leg
-    from daemon.snapshot import Instrument, Snapshot
+    from daemon.snapshot import Instrument, Snapshot, Standing
     from daemon.store_ledger import Ledger
     from daemon.writer import Writer
     from exchanges.algorithms import Heard, Step
@@ -60,11 +60,12 @@ class _Run:
 
 @dataclass(slots=True)
 class Execution:
-    """A decision under way: the state that the gate judges by, and what came of each leg."""
+    """A decision under way: the state that the gate judges by, what the brakes allowed, what came of each leg."""
 
     decision: Decision
     instruments: Mapping[str, Instrument]
     state: AccountState
+    standing: Standing
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     denials: list[Denial] = field(default_factory=list)
 
@@ -116,11 +117,17 @@ class Executor:
             LeaseLostError: somebody else may be sending; what is out stays out and is looked up by whoever leads.
             StoreError: nothing may be sent that cannot be written first.
         """
-        execution = Execution(decision, {one.symbol: one for one in snapshot.instruments}, state)
+        instruments = {one.symbol: one for one in snapshot.instruments}
+        execution = Execution(decision, instruments, state, snapshot.standing)
         try:
             for phase in (0, 1):
                 legs = [leg for leg in decision.legs if leg.phase == phase]
-                if phase and legs:
+                if not legs:
+                    continue
+                if phase:
+                    if self._desk.unsettled:
+                        log.warning("the buys of %s are left: a sale has not come to its end", decision.id)
+                        break
                     legs = await self._fitted(legs, execution)
                 await self._phase([self._start(leg) for leg in legs], execution, lease)
         except HaltedError as error:
@@ -207,9 +214,9 @@ class Executor:
         await self._writer.run(add_intents, execution.decision.id, intents, self._clock.utcnow(), lease)
         limit = self._venue.batch_limit
         for start in range(0, len(sending), limit):
-            await self._desk.send(sending[start : start + limit], lease)
+            await self._desk.send(sending[start : start + limit], lease, execution.standing)
         sent = [order.client_id for order in sending if order.client_id in self._desk.orders]
-        await self._resolver.settle(sent, self._resolver.horizon)
+        await self._resolver.settle(sent, self._resolver.patience)
         for run in runs:
             if run.order is not None:
                 self._advance(run, self._desk.orders.get(run.order.client_id, run.order))
@@ -266,8 +273,9 @@ class Executor:
                 margin += abs(quantity) * mid(instrument) / own.hedge.leverage
             holdings[symbol] = Holding(float(quantity))
         free = ledger.balances.get(own.portfolio.quote, ZERO) - own.portfolio.reserve - margin
-        for order in self._desk.live:
-            signed = order.remaining * order.side.sign
+        for order in self._desk.unsettled:
+            # What may still trade, and what has traded and is not in the ledger yet.
+            signed = (order.remaining + order.filled - order.booked) * order.side.sign
             holdings[order.symbol] = holdings.get(order.symbol, Holding()).sent(float(signed))
             if order.symbol in self._venue.markets and signed > 0 and self._venue.markets[order.symbol].is_spot:
                 free -= signed * (order.price or ZERO)

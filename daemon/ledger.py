@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LedgerError(ValueError):
-    """A fill that cannot be booked: the venue left out what its kind of market needs."""
+    """A fill that cannot be booked: its market is not known, or the venue left out what its kind of market needs."""
 
 
 @dataclass(frozen=True, slots=True)

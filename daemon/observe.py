@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from decimal import localcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from daemon import store
 from daemon.config import config_hash, to_plain
+from daemon.decide import EXACT
+from daemon.equity import carried, prices_of
 from daemon.gate import BPS
 from daemon.snapshot import Account, Instrument, Snapshot, Standing
 from daemon.store_decisions import load_decisions
-from daemon.store_ledger import load_ledger
+from daemon.store_ledger import load_flows, load_ledger
 from daemon.store_orders import sent_since
 from daemon.store_series import latest_equity
 from exchanges.port import ZERO
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from daemon.forecast import SignalBoard
     from daemon.snapshot import Trigger
     from daemon.store import Halt
-    from daemon.store_ledger import Ledger
+    from daemon.store_ledger import FlowRecord, Ledger
     from daemon.store_orders import Sending
     from daemon.store_series import EquityRecord
     from daemon.writer import Writer
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from exchanges.streams import MarketFeed
 
 NOBODY = "armed"
+MANY = 1_000_000
 
 
 def code_version() -> str:
@@ -133,7 +137,8 @@ class Observer:
     async def look(self, trigger: Trigger, name: str = "") -> Snapshot:
         """Return what there is to see now, for a decision of this name or for none."""
         at = self._clock.utcnow()
-        ledger, halt, equity, sent = await self._writer.run(
+        unresolved = {order.client_id for order in self._desk.unsettled}
+        ledger, halt, equity, flows, sent = await self._writer.run(
             _read, self._venue.name, self._settings.venue.account, at - timedelta(seconds=DAY)
         )
         instruments = self._instruments(ledger)
@@ -149,11 +154,12 @@ class Observer:
             config_hash=self._hash,
             code_version=self._version,
             instruments=instruments,
-            account=self._account(ledger, instruments, equity, at),
+            account=self._account(ledger, instruments, equity, flows, at),
             signals=self._board.signals(weights),
             minute=minute,
             day=day,
-            unresolved=tuple(order.client_id for order in self._desk.unsettled),
+            # What was in doubt when the ledger was read may have come to its end since, and is not in it.
+            unresolved=tuple(sorted(unresolved | {order.client_id for order in self._desk.unsettled})),
         )
 
     def _instruments(self, ledger: Ledger) -> tuple[Instrument, ...]:
@@ -200,7 +206,12 @@ class Observer:
         return ledger.balances.get(own.quote, ZERO) - own.reserve
 
     def _account(
-        self, ledger: Ledger, instruments: Sequence[Instrument], equity: EquityRecord | None, at: datetime
+        self,
+        ledger: Ledger,
+        instruments: Sequence[Instrument],
+        equity: EquityRecord | None,
+        flows: Sequence[FlowRecord],
+        at: datetime,
     ) -> Account:
         cash = self._cash(ledger)
         margin = sum(
@@ -211,23 +222,25 @@ class Observer:
             ),
             start=ZERO,
         )
-        same_day = equity is not None and equity.at.date() == at.date()
-        return Account(
-            cash=cash,
-            free_cash=cash - margin,
-            peak_equity=None if equity is None else equity.peak,
-            day_start_equity=equity.day_start if equity is not None and same_day else None,
-        )
+        peak: Decimal | None = None
+        start: Decimal | None = None
+        if equity is not None:
+            with localcontext(EXACT):
+                peak, start = carried(equity, flows, prices_of(instruments, self._settings.portfolio.quote), at)
+        # More was withdrawn than the day began with: there is no start left to lose from.
+        return Account(cash, cash - margin, peak or None, start if start is not None and start > ZERO else None)
 
 
 def _read(
     connection: Connection, venue: str, account: str, since: datetime
-) -> tuple[Ledger, Halt | None, EquityRecord | None, list[Sending]]:
+) -> tuple[Ledger, Halt | None, EquityRecord | None, list[FlowRecord], list[Sending]]:
     """Read what the books say, in one transaction."""
+    equity = latest_equity(connection)
     return (
         load_ledger(connection, venue, account),
         store.current_halt(connection),
-        latest_equity(connection),
+        equity,
+        [] if equity is None else load_flows(connection, booked_after=equity.at, limit=MANY),
         sent_since(connection, since),
     )
 

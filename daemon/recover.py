@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from daemon.store_ledger import (
     adopt_position,
+    flow_times,
     latest_fill_time,
-    load_flows,
     load_ledger,
     record_flow,
 )
@@ -38,9 +38,11 @@ from exchanges.reconcile import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
+
+    from sqlalchemy import Connection
 
     from daemon.clock import Clock
     from daemon.config import Settings
@@ -91,14 +93,17 @@ class Bookkeeper:
         """Bring every order to its end and the books to agree; returns only then."""
         await self._take_up()
         while self._desk.unsettled:
-            await self._resolver.sweep(self._desk.unsettled)
+            await self._chase(rested=0.0)
             if self._desk.unsettled:
                 log.info("recovery: %d orders are not settled yet", len(self._desk.unsettled))
                 await self._clock.sleep(self._settings.execution.lookup.interval)
-        await self._open_books()
-        while not await self.reconcile():
+        while not await self._opened_and_agreed():
             log.info("recovery: the books differ in %s", _words(self.mismatches))
             await self._clock.sleep(self._settings.execution.lookup.interval)
+
+    async def _opened_and_agreed(self) -> bool:
+        await self._open_books()
+        return await self.reconcile()
 
     async def _take_up(self) -> None:
         """Read the orders that were not over when the process ended, and begin to end them."""
@@ -110,10 +115,21 @@ class Bookkeeper:
                 await self._desk.apply(order.client_id, Dropped("the process ended before it was sent"))
             elif order.state is State.SENT:
                 await self._desk.apply(order.client_id, NoAnswer("the process ended before the answer"))
-            elif order.state is State.OPEN:
-                await self.cancel(order)
         if records:
             log.info("recovery: %d orders were not over", len(records))
+
+    async def _chase(self, rested: float) -> None:
+        """Look up what has not come to its end, and have cancelled what rests at the venue for so many seconds.
+
+        Ours are immediate-or-cancel: one that rests has outlived the decision that it was for.
+        """
+        await self._resolver.sweep(self._desk.unsettled)
+        now = self._clock.utcnow()
+        for order in self._desk.unsettled:
+            if order.state is not State.OPEN or order.sent_at is None:
+                continue
+            if (now - order.sent_at).total_seconds() >= rested:
+                await self.cancel(order)
 
     async def cancel(self, order: Order) -> None:
         """Ask the venue to cancel; what becomes of the order is heard from the look-up, not concluded here."""
@@ -126,16 +142,23 @@ class Bookkeeper:
 
     async def _open_books(self) -> None:
         """Book what the account holds before the first decision of this portfolio, once."""
-        if await self._writer.run(load_flows, limit=1):
+        if await self._writer.run(flow_times, self._venue.name, self._account) is not None:
             return
         at = self._clock.utcnow()
-        balances = await self._venue.fetch_balances()
-        positions = await self._venue.fetch_positions()
-        for currency, balance in sorted(balances.items()):
-            flow = self._flow(OPENING, currency, balance.total, at)
-            await self._writer.run(record_flow, self._account, flow, "held when the books were opened")
-        for symbol, position in sorted(positions.items()):
-            await self._adopt(OPENING, symbol, position.quantity, position, at, "held when the books were opened")
+        try:
+            balances = await self._venue.fetch_balances()
+            positions = await self._venue.fetch_positions()
+        except VenueError as error:
+            log.warning("the books cannot be opened yet: %s", error)
+            return
+        # An account that holds nothing opens its books too: with none of the portfolio's currency.
+        cash = {self._settings.portfolio.quote: ZERO} | {name: one.total for name, one in balances.items()}
+        flows = [self._flow(OPENING, currency, total, at) for currency, total in sorted(cash.items())]
+        adopted = [
+            (self._position_flow(OPENING, symbol, one.quantity, at), one.entry_price)
+            for symbol, one in sorted(positions.items())
+        ]
+        await self._writer.run(_open, self._account, flows, adopted, at)
         log.info("books opened with %d coins and %d positions", len(balances), len(positions))
 
     # ---- at the start and while running -----------------------------------------------------------------------------
@@ -147,8 +170,10 @@ class Bookkeeper:
         open: the answer is no.
         """
         try:
-            await self._book_news()
+            if not await self._book_news():
+                return False
             if self._desk.unsettled:
+                await self._chase(rested=self._resolver.patience)
                 return False
             changes = self._desk.changes
             found = await self._compare()
@@ -163,18 +188,20 @@ class Bookkeeper:
             await self._judge(difference, times)
         return not any(isinstance(one, DISAGREEMENT) for one in found)
 
-    async def _book_news(self) -> None:
-        """Fetch executions and flows since the last known, with overlap, and book what is new."""
+    async def _book_news(self) -> bool:
+        """Fetch executions and flows since the last known, with overlap, and book what is new; False without books."""
         latest = await self._writer.run(latest_fill_time, self._venue.name, self._account)
-        flows = await self._writer.run(load_flows, limit=1000)
-        opened = min((record.flow.time for record in flows if record.flow.flow_id.startswith(OPENING)), default=None)
-        if opened is None:
-            return
+        times = await self._writer.run(flow_times, self._venue.name, self._account)
+        if times is None:
+            return False
+        opened, last = times
         await self._resolver.book_fills(max(opened, latest - OVERLAP) if latest else opened)
-        last = max((record.flow.time for record in flows), default=opened)
         for flow in await self._venue.fetch_cash_flows(max(opened, last - OVERLAP)):
-            if await self._writer.run(record_flow, self._account, flow, flow.kind.value):
+            if flow.time <= opened:
+                continue  # it is in what the account held then
+            if await self._writer.run(record_flow, self._account, flow, flow.kind.value, self._clock.utcnow()):
                 log.info("booked %s of %s %s", flow.kind.value, flow.amount, flow.currency)
+        return True
 
     async def _compare(self) -> list[Difference]:
         ledger = await self._writer.run(load_ledger, self._venue.name, self._account)
@@ -205,7 +232,9 @@ class Bookkeeper:
                 if times >= self._needed(listed=difference.listed):
                     await self._book_position(difference)
             case UnknownOrder():
-                if times == 1:
+                if await self._desk.report(difference.report):
+                    log.error("an order of ours from earlier times is open in %s", difference.report.symbol)
+                elif times == 1:
                     log.warning("an order that is not ours is open in %s: left alone", difference.report.symbol)
             case RevivedOrder():
                 log.error("order %s is open at the venue and %s here", difference.client_id, difference.state.value)
@@ -224,7 +253,7 @@ class Bookkeeper:
             difference.ledger,
         )
         flow = self._flow(UNEXPLAINED, difference.currency, difference.amount, self._clock.utcnow())
-        await self._writer.run(record_flow, self._account, flow, "no execution or flow explains it")
+        await self._writer.run(record_flow, self._account, flow, "no execution or flow explains it", flow.time)
 
     async def _book_position(self, difference: PositionMismatch) -> None:
         log.error(
@@ -234,21 +263,12 @@ class Bookkeeper:
             difference.ledger,
         )
         position = self._positions.get(difference.symbol)
-        await self._adopt(
-            UNEXPLAINED,
-            difference.symbol,
-            difference.amount,
-            position,
-            self._clock.utcnow(),
-            "no execution explains it",
-        )
-
-    async def _adopt(
-        self, why: str, symbol: str, change: Decimal, position: Position | None, at: datetime, reason: str
-    ) -> None:
-        flow = CashFlow(self._venue.name, self._flow_id(why, symbol, at), FlowKind.OTHER, symbol, change, at, symbol)
         entry = ZERO if position is None else position.entry_price
-        await self._writer.run(adopt_position, self._account, flow, entry, reason)
+        flow = self._position_flow(UNEXPLAINED, difference.symbol, difference.amount, self._clock.utcnow())
+        await self._writer.run(adopt_position, self._account, flow, entry, "no execution explains it", flow.time)
+
+    def _position_flow(self, why: str, symbol: str, change: Decimal, at: datetime) -> CashFlow:
+        return CashFlow(self._venue.name, self._flow_id(why, symbol, at), FlowKind.OTHER, symbol, change, at, symbol)
 
     def _flow(self, why: str, currency: str, amount: Decimal, at: datetime) -> CashFlow:
         return CashFlow(self._venue.name, self._flow_id(why, currency, at), FlowKind.OTHER, currency, amount, at)
@@ -256,6 +276,21 @@ class Bookkeeper:
     @staticmethod
     def _flow_id(why: str, name: str, at: datetime) -> str:
         return f"{why}:{name}" if why == OPENING else f"{why}:{name}:{at.isoformat()}"
+
+
+def _open(
+    connection: Connection,
+    account: str,
+    flows: Sequence[CashFlow],
+    positions: Sequence[tuple[CashFlow, Decimal]],
+    at: datetime,
+) -> None:
+    """Open the books in one transaction: all that the account holds, or nothing."""
+    reason = "held when the books were opened"
+    for flow in flows:
+        record_flow(connection, account, flow, reason, at)
+    for flow, entry in positions:
+        adopt_position(connection, account, flow, entry, reason, at)
 
 
 def _words(found: tuple[Difference, ...]) -> str:

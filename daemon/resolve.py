@@ -9,6 +9,7 @@ count as absent.
 from __future__ import annotations
 
 import logging
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -48,13 +49,18 @@ class Resolver:
         self._desk = desk
         self._clock = clock
         self._lookup = lookup
-        self._horizon = request_timeout + venue.request_lifetime + lookup.lag
-        self._misses: dict[str, int] = {}
+        self._request_timeout = request_timeout
+        self._misses: dict[str, tuple[int, float]] = {}
 
     @property
     def horizon(self) -> float:
         """Seconds after the sending before which nothing counts as absent."""
-        return self._horizon
+        return self._request_timeout + self._venue.request_lifetime + self._lookup.lag
+
+    @property
+    def patience(self) -> float:
+        """Seconds within which an order that never arrived is known to be absent, where the venue answers."""
+        return self.horizon + (self._lookup.confirmations + 1) * self._lookup.interval
 
     async def settle(self, client_ids: Sequence[str], seconds: float) -> bool:
         """Wait for these orders' ends and executions, looking them up as time goes by; False at the timeout."""
@@ -121,9 +127,14 @@ class Resolver:
             log.error("order %s is %s here and the venue does not know it", client_id, order.state.value)
             return
         age = (self._clock.utcnow() - order.sent_at).total_seconds()
-        if age < self._horizon:
+        if age < self.horizon:
             return
-        misses = self._misses[client_id] = self._misses.get(client_id, 0) + 1
+        now = self._clock.monotonic()
+        misses, latest = self._misses.get(client_id, (0, -math.inf))
+        if now < latest + self._lookup.interval / 2:
+            return  # two look-ups at one moment are no repetition
+        misses += 1
+        self._misses[client_id] = misses, now
         if misses >= self._lookup.confirmations:
             del self._misses[client_id]
             log.warning(

@@ -291,6 +291,7 @@ external_flows = Table(
     Column("amount", ExactDecimal, nullable=False),
     Column("symbol", Text),
     Column("at", UtcDateTime, nullable=False),
+    Column("booked_at", UtcDateTime, nullable=False),
     Column("reason", Text, nullable=False),
     Index("ix_external_flows_at", "at"),
     comment="What moved without an order of ours: opening, deposits, withdrawals, funding, trades by hand.",

@@ -47,10 +47,11 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class FlowRecord:
-    """An external flow with the reason it was booked for."""
+    """An external flow with the reason it was booked for, and when: from then on the ledger has it."""
 
     flow: CashFlow
     reason: str
+    booked_at: datetime
 
 
 def record_fill(
@@ -98,12 +99,14 @@ def record_fill(
     return bool(difference.balances or difference.positions)
 
 
-def record_flow(connection: Connection, account: str, flow: CashFlow, reason: str) -> bool:
-    """Book a flow once, by (venue, account, flow id); return whether it was new."""
-    return _record_flow(connection, account, flow, reason, flow_delta(flow), NO_PRICE)
+def record_flow(connection: Connection, account: str, flow: CashFlow, reason: str, at: datetime) -> bool:
+    """Book a flow at `at`, once, by (venue, account, flow id); return whether it was new."""
+    return _record_flow(connection, account, FlowRecord(flow, reason, at), flow_delta(flow), NO_PRICE)
 
 
-def adopt_position(connection: Connection, account: str, flow: CashFlow, entry_price: Decimal, reason: str) -> bool:
+def adopt_position(
+    connection: Connection, account: str, flow: CashFlow, entry_price: Decimal, reason: str, at: datetime
+) -> bool:
     """Book a position that no fill explains, once; the flow's currency and amount are its symbol and change.
 
     Raises:
@@ -112,7 +115,7 @@ def adopt_position(connection: Connection, account: str, flow: CashFlow, entry_p
     if flow.symbol is None or flow.currency != flow.symbol:
         raise ValueError(f"flow {flow.flow_id} is no change of a position")
     delta = LedgerDelta({}, {flow.symbol: flow.amount})
-    return _record_flow(connection, account, flow, reason, delta, entry_price)
+    return _record_flow(connection, account, FlowRecord(flow, reason, at), delta, entry_price)
 
 
 def load_ledger(connection: Connection, venue: str, account: str) -> Ledger:
@@ -139,18 +142,34 @@ def latest_fill_time(connection: Connection, venue: str, account: str) -> dateti
     return latest
 
 
-def load_flows(connection: Connection, *, since: datetime | None = None, limit: int = 1000) -> list[FlowRecord]:
+def load_flows(
+    connection: Connection,
+    *,
+    since: datetime | None = None,
+    booked_after: datetime | None = None,
+    limit: int = 1000,
+) -> list[FlowRecord]:
     """Return the latest external flows, newest first."""
     query = select(FLOWS).order_by(FLOWS.c.at.desc(), FLOWS.c.flow_id).limit(limit)
     if since is not None:
         query = query.where(FLOWS.c.at >= since)
+    if booked_after is not None:
+        query = query.where(FLOWS.c.booked_at > booked_after)
     return [
         FlowRecord(
             CashFlow(row.venue, row.flow_id, FlowKind(row.kind), row.currency, row.amount, row.at, row.symbol),
             row.reason,
+            row.booked_at,
         )
         for row in connection.execute(query)
     ]
+
+
+def flow_times(connection: Connection, venue: str, account: str) -> tuple[datetime, datetime] | None:
+    """Return the times of the first flow, which opened the books, and of the latest; None before the first."""
+    query = select(func.min(FLOWS.c.at), func.max(FLOWS.c.at)).where(FLOWS.c.venue == venue, FLOWS.c.account == account)
+    first, latest = connection.execute(query).one()
+    return None if first is None else (first, latest)
 
 
 def entry_after(quantity: Decimal, entry: Decimal, change: Decimal, price: Decimal) -> Decimal:
@@ -193,9 +212,8 @@ def _fill_values(fill: Fill) -> dict[str, object]:
     return {"side": fill.side.value, **{name: getattr(fill, name) for name in names}}
 
 
-def _record_flow(
-    connection: Connection, account: str, flow: CashFlow, reason: str, delta: LedgerDelta, price: Decimal
-) -> bool:
+def _record_flow(connection: Connection, account: str, record: FlowRecord, delta: LedgerDelta, price: Decimal) -> bool:
+    flow = record.flow
     values = {
         "venue": flow.venue,
         "account": account,
@@ -205,7 +223,8 @@ def _record_flow(
         "amount": flow.amount,
         "symbol": flow.symbol,
         "at": flow.time,
-        "reason": reason,
+        "booked_at": record.booked_at,
+        "reason": record.reason,
     }
     statement = upserting(connection, FLOWS).values(values).on_conflict_do_nothing().returning(FLOWS.c.flow_id)
     if connection.execute(statement).one_or_none() is None:

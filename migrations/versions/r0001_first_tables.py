@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("amount", DECIMAL, nullable=False),
         sa.Column("symbol", sa.Text(), nullable=True),
         sa.Column("at", TIME, nullable=False),
+        sa.Column("booked_at", TIME, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("venue", "account", "flow_id", name="pk_external_flows"),
         comment="What moved without an order of ours: opening, deposits, withdrawals, funding, trades by hand.",

@@ -20,6 +20,7 @@ from daemon.store_ledger import (
     adopt_position,
     entry_after,
     fills_since,
+    flow_times,
     latest_fill_time,
     load_flows,
     load_ledger,
@@ -109,21 +110,33 @@ def test_growing_in_two_steps_averages_like_in_one(
 
 def test_a_flow_is_booked_once_with_its_reason(engine: Engine) -> None:
     with writing(engine) as connection:
-        assert record_flow(connection, "main", flow("f1", "1000.000000000000000001"), "opening")
-        assert not record_flow(connection, "main", flow("f1", "1000.000000000000000001"), "opening")
-        assert record_flow(connection, "main", flow("f2", "-0.1"), "withdrawn by hand")
+        assert record_flow(connection, "main", flow("f1", "1000.000000000000000001"), "opening", AT)
+        assert not record_flow(connection, "main", flow("f1", "1000.000000000000000001"), "opening", AT)
+        assert record_flow(connection, "main", flow("f2", "-0.1"), "withdrawn by hand", AT)
     with reading(engine) as connection:
         assert load_ledger(connection, "okx", "main").balances == {"USDT": Decimal("999.900000000000000001")}
-        assert FlowRecord(flow("f2", "-0.1"), "withdrawn by hand") in load_flows(connection)
+        assert FlowRecord(flow("f2", "-0.1"), "withdrawn by hand", AT) in load_flows(connection)
         assert load_flows(connection, since=AT + timedelta(seconds=1)) == []
         assert len(load_flows(connection, limit=1)) == 1
+
+
+def test_the_first_and_the_latest_flow_are_known_however_many_there_are(engine: Engine) -> None:
+    with reading(engine) as connection:
+        assert flow_times(connection, "okx", "main") is None
+    with writing(engine) as connection:
+        for number in range(1200):
+            one = replace(flow(f"f{number}", "1"), time=AT + timedelta(minutes=number))
+            record_flow(connection, "main", one, "funding", AT)
+    with reading(engine) as connection:
+        assert flow_times(connection, "okx", "main") == (AT, AT + timedelta(minutes=1199))
+        assert flow_times(connection, "okx", "other") is None
 
 
 def test_sums_are_exact_whatever_the_order(engine: Engine) -> None:
     amounts = ["0.1", "0.2", "-0.3", "12345678901234567890.000000000000000001", "-12345678901234567890"]
     with writing(engine) as connection:
         for number, amount in enumerate(amounts):
-            record_flow(connection, "main", flow(f"f{number}", amount), "test")
+            record_flow(connection, "main", flow(f"f{number}", amount), "test", AT)
     with reading(engine) as connection:
         assert load_ledger(connection, "okx", "main").balances == {"USDT": Decimal("1e-18")}
 
@@ -131,14 +144,14 @@ def test_sums_are_exact_whatever_the_order(engine: Engine) -> None:
 def test_a_position_that_no_fill_explains_is_adopted_once(engine: Engine) -> None:
     adopted = flow("p1", "-2", SWAP, SWAP)
     with writing(engine) as connection:
-        assert adopt_position(connection, "main", adopted, Decimal(90), "opening")
-        assert not adopt_position(connection, "main", adopted, Decimal(90), "opening")
+        assert adopt_position(connection, "main", adopted, Decimal(90), "opening", AT)
+        assert not adopt_position(connection, "main", adopted, Decimal(90), "opening", AT)
     with reading(engine) as connection:
         ledger = load_ledger(connection, "okx", "main")
     assert ledger.positions == {SWAP: Holding(Decimal(-2), Decimal(90))}
     assert ledger.balances == {}
     with pytest.raises(ValueError, match="no change of a position"), writing(engine) as connection:
-        adopt_position(connection, "main", flow("p2", "1"), Decimal(90), "opening")
+        adopt_position(connection, "main", flow("p2", "1"), Decimal(90), "opening", AT)
 
 
 def test_the_watermark_is_the_latest_fill(engine: Engine) -> None:
