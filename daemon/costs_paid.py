@@ -10,7 +10,6 @@ from sqlalchemy import select
 
 from daemon import codec, schema
 from daemon.decision import Outcome
-from daemon.store_decisions import load_decisions
 from daemon.store_ledger import fill_of
 from daemon.view import Costs
 from exchanges.port import ZERO
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
 
 FILLS = schema.fills
 INTENTS = schema.intents
+DECISIONS = schema.decisions
 STILL_MOVING = 20
-ALL = 1_000_000
+CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ class Paid:
 
 
 def bill(decision: Decision, fills: Sequence[Fill], quote: str) -> Paid:
-    """Return what a decision's executions cost; a fee in the traded coin is valued at its execution's price."""
+    """Return what a decision's executions cost.
+
+    A fee in the traded coin is valued at its execution's price; one in a third coin has no price here and is left out.
+    """
     mids = {leg.symbol: leg.mid for leg in decision.legs}
     planned: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
     expected: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
@@ -59,24 +62,32 @@ def bill(decision: Decision, fills: Sequence[Fill], quote: str) -> Paid:
     for fill in fills:
         notional = fill.quantity * fill.price
         slippage = fill.side.sign * (fill.price - mids[fill.symbol]) * fill.quantity
-        fee = fill.fee if fill.fee_currency == quote else fill.fee * fill.price
+        fee = _worth(fill, quote)
         paid += slippage + fee
         turnover += notional
         predicted += expected[fill.symbol] * fill.quantity / planned[fill.symbol]
     return Paid(paid, predicted, turnover, len(fills))
 
 
+def _worth(fill: Fill, quote: str) -> Decimal:
+    if fill.fee_currency == quote:
+        return fill.fee
+    return fill.fee * fill.price if fill.fee_currency == fill.symbol.partition("/")[0] else ZERO
+
+
 def fills_by_decision(connection: Connection, decision_ids: Iterable[str]) -> Mapping[str, list[Fill]]:
     """Return the executions of each decision's orders."""
     found: defaultdict[str, list[Fill]] = defaultdict(list)
-    query = (
-        select(INTENTS.c.decision_id, *FILLS.columns)
-        .join(INTENTS, INTENTS.c.client_id == FILLS.c.order_client_id)
-        .where(INTENTS.c.decision_id.in_(list(decision_ids)))
-        .order_by(FILLS.c.time, FILLS.c.trade_id)
-    )
-    for row in connection.execute(query):
-        found[row.decision_id].append(fill_of(row))
+    wanted = list(decision_ids)
+    for start in range(0, len(wanted), CHUNK):
+        query = (
+            select(INTENTS.c.decision_id, *FILLS.columns)
+            .join(INTENTS, INTENTS.c.client_id == FILLS.c.order_client_id)
+            .where(INTENTS.c.decision_id.in_(wanted[start : start + CHUNK]))
+            .order_by(FILLS.c.time, FILLS.c.trade_id)
+        )
+        for row in connection.execute(query):
+            found[row.decision_id].append(fill_of(row))
     return found
 
 
@@ -89,13 +100,13 @@ class CostTally:
 
     def read(self, connection: Connection) -> Costs:
         """Return the totals as of now."""
-        traded = Outcome.TRADE.value
-        wanted = STILL_MOVING if self._bills else ALL
-        latest = load_decisions(connection, limit=wanted, outcome=traded, with_bytes=True)
-        fills = fills_by_decision(connection, [one.id for one in latest])
-        for record in latest:
-            if record.result is not None:
-                self._bills[record.id] = bill(codec.decode(record.result), fills.get(record.id, []), self._quote)
+        query = select(DECISIONS.c.id).where(
+            DECISIONS.c.outcome == Outcome.TRADE.value, DECISIONS.c.result.is_not(None)
+        )
+        latest = query.order_by(DECISIONS.c.at.desc()).limit(STILL_MOVING if self._bills else None)
+        names = list(connection.execute(latest).scalars())
+        for start in range(0, len(names), CHUNK):
+            self._read_some(connection, names[start : start + CHUNK])
         bills = self._bills.values()
         return Costs(
             paid=sum((one.paid for one in bills), start=ZERO),
@@ -103,3 +114,9 @@ class CostTally:
             turnover=sum((one.turnover for one in bills), start=ZERO),
             fills=sum(one.fills for one in bills),
         )
+
+    def _read_some(self, connection: Connection, names: Sequence[str]) -> None:
+        fills = fills_by_decision(connection, names)
+        query = select(DECISIONS.c.id, DECISIONS.c.result).where(DECISIONS.c.id.in_(names))
+        for name, result in connection.execute(query):
+            self._bills[name] = bill(codec.decode(result), fills.get(name, []), self._quote)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from daemon.snapshot import Instrument
 
 
+WHOLE = Decimal("0.999999999")
+"""The share of a position from which on all of it is meant: a weight is a float, and a lot must not stay for that."""
+
+
 class Purpose(StrEnum):
     """Why a leg is traded."""
 
@@ -51,6 +55,11 @@ class Leg:
     reduce_only: bool
     purpose: Purpose
     expected_cost: Decimal
+
+    @property
+    def least_price(self) -> Decimal:
+        """The lower of the price seen and the limit price: a venue's least notional must be met at either."""
+        return min(self.mid, self.price_cap)
 
     @property
     def notional(self) -> Decimal:
@@ -140,7 +149,7 @@ def fit_to_cash(
             legs.append(leg)
             continue
         quantity = round_quantity(market, leg.quantity * share)
-        why = below_minimum(market, quantity, leg.mid)
+        why = below_minimum(market, quantity, leg.least_price)
         if why is None:
             scale = _ratio(quantity, leg.quantity)
             legs.append(replace(leg, quantity=quantity, expected_cost=leg.expected_cost * scale))
@@ -162,14 +171,15 @@ def _size_one(wish: Wish, equity: Decimal, price_cap: Decimal) -> Leg | Dust | N
     else:
         wanted = _ratio(value, quote.mid)
     if wish.reduce_only:
-        wanted = min(wanted, abs(instrument.quantity))
+        held = abs(instrument.quantity)
+        wanted = held if wanted >= held * WHOLE else wanted
+    side = Side.SELL if selling else Side.BUY
+    cap = round_price(market, side, quote.mid * (1 + side.sign * price_cap), PriceRounding.SAFE)
     quantity = round_quantity(market, wanted)
-    why = below_minimum(market, quantity, quote.mid)
+    why = below_minimum(market, quantity, min(quote.mid, cap))
     if why is not None:
         signed = -wanted * quote.mid if selling else wanted * quote.mid
         return Dust(market.symbol, signed, why) if wanted else None
-    side = Side.SELL if selling else Side.BUY
-    cap = round_price(market, side, quote.mid * (1 + side.sign * price_cap), PriceRounding.SAFE)
     frees = wish.reduce_only or (selling and market.is_spot)
     notional = quantity * quote.mid
     return Leg(
