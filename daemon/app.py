@@ -22,6 +22,7 @@ from daemon.config import config_hash
 from daemon.database import check_revision, open_engine
 from daemon.decision import Outcome, Reason
 from daemon.engine import Engine
+from daemon.exits import EndingError, Exit
 from daemon.explain import explain_stored
 from daemon.metrics import Labels, Metrics, watch_loop
 from daemon.observe import code_version
@@ -33,7 +34,7 @@ from daemon.writer import Writer
 from exchanges.ccxt_guards import freeze_garbage
 from exchanges.ccxt_venue import CcxtVenue
 from exchanges.order_table import TERMINAL
-from exchanges.port import Denied, VenueError
+from exchanges.port import Definite, VenueError
 from risk.limits import LimitCode
 
 if TYPE_CHECKING:
@@ -53,12 +54,22 @@ RETRY = 5.0
 WIND_DOWN = 10.0
 
 
-class HeldElsewhereError(Exception):
+class HeldElsewhereError(EndingError):
     """Another process leads this portfolio."""
 
+    exit_code = Exit.TEMPORARY
 
-class MissingMarketsError(Exception):
+
+class MissingMarketsError(EndingError):
     """The configuration names markets that the venue does not have."""
+
+    exit_code = Exit.BAD_CONFIG
+
+
+class AddressTakenError(EndingError):
+    """The page cannot be served where the configuration says."""
+
+    exit_code = Exit.UNAVAILABLE
 
 
 class App:
@@ -103,6 +114,7 @@ class App:
         self._lease: Lease | None = None
         self._supervisor = Supervisor()
         self._on_ready = on_ready
+        self._patient = True
         self._url = ""
 
     async def run(self, plan: asyncio.Future[Decision] | None = None) -> None:
@@ -114,9 +126,10 @@ class App:
         Raises:
             StoreError: the database cannot be used; the message says what to do.
             HeldElsewhereError: another process leads this portfolio.
-            OSError: the page's address is taken.
+            AddressTakenError: the page's address is taken.
             TaskEndedError: a background task ended; its cause says why (a refused key, a lost lease, …).
         """
+        self._patient = plan is None
         check_revision(self.database)
         async with AsyncExitStack() as stack:
             alone = self._lock(stack)
@@ -173,7 +186,12 @@ class App:
             clock=self.clock.utcnow,
         )
         server = WebServer(application, own.address, own.port)
-        await server.start()
+        try:
+            await server.start()
+        except OSError as error:
+            raise AddressTakenError(
+                f"the page cannot be served on {own.address}:{own.port} ({error.strerror}): set service.port"
+            ) from None
         stack.push_async_callback(server.stop)
         self._url = server.url
         self._supervisor.start("status", board.run())
@@ -217,14 +235,20 @@ class App:
             await self._patiently("setting leverage", lambda: self.venue.set_leverage(instrument, leverage))
 
     async def _patiently(self, stage: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Do one step of the start, again and again while the venue is not to be had; a refused key ends it."""
+        """Do one step of the start, again and again while the venue is not to be had.
+
+        What the venue refuses for good (a key, an interval that it does not know) ends the start, and so does any
+        failure where somebody waits for a plan.
+        """
         self.stage = stage
         while True:
             try:
                 await work()
-            except Denied:
+            except Definite:
                 raise
             except VenueError as error:
+                if not self._patient:
+                    raise
                 log.warning("%s: %s", stage, error)
                 await self.clock.sleep(RETRY)
             else:

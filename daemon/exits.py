@@ -17,6 +17,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class EndingError(Exception):
+    """Something ends a command, and an operator can do something about it; `exit_code` is how it ends."""
+
+    exit_code = Exit.FAILED
+
+
 MEANINGS = {
     Exit.OK: "done",
     Exit.FAILED: "the command says no: a check failed, a decision does not replay, nothing by that name",

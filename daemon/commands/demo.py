@@ -14,7 +14,7 @@ from daemon.commands.common import command, say
 from daemon.config_types import parse_duration
 from daemon.demo_settings import BALANCE, COINS, demo_configuration
 from daemon.demo_summary import summarise, write_summary
-from daemon.exits import Exit
+from daemon.exits import EndingError, Exit
 
 if TYPE_CHECKING:
     import argparse
@@ -107,7 +107,7 @@ def _ready_line(exchange: subprocess.Popen[str]) -> dict[str, str]:
     return found
 
 
-class DemoError(Exception):
+class DemoError(EndingError):
     """The demo cannot go on."""
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from daemon.config import LiveNotConfirmedError
 from daemon.config_errors import ConfigError
-from daemon.exits import Exit
+from daemon.exits import EndingError, Exit
 from daemon.lease import LeaseLostError, LockHeldError
 from daemon.secrets import SecretError
 from daemon.store_errors import StoreBusyError, StoreConflictError, StoreError, StoreRevisionError
+from exchanges.port import VenueError
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +27,7 @@ ENDINGS: tuple[tuple[type[Exception], Exit], ...] = (
     (StoreError, Exit.UNAVAILABLE),
     (LockHeldError, Exit.TEMPORARY),
     (LeaseLostError, Exit.TEMPORARY),
+    (VenueError, Exit.UNAVAILABLE),
 )
 """The first that fits decides."""
 
@@ -38,6 +40,9 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return Exit.OK
+    except EndingError as error:
+        sys.stderr.write(f"keelward: {error}\n")
+        return error.exit_code
     except tuple(kind for kind, _ in ENDINGS) as error:
         sys.stderr.write(f"{error}\n" if isinstance(error, ConfigError) else f"keelward: {error}\n")
         return next(code for kind, code in ENDINGS if isinstance(error, kind))

@@ -13,8 +13,6 @@ from daemon.commands.common import add_config, command, settings_of
 from daemon.commands.running import make_app, make_tables, root_of, until_signal
 from daemon.config import confirm_live
 from daemon.exits import Exit
-from daemon.lease import LeaseLostError
-from daemon.store_errors import StoreError
 from daemon.supervise import TaskEndedError
 
 if TYPE_CHECKING:
@@ -58,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
         uvloop.run(until_signal(app))
     except TaskEndedError as error:
         root = root_of(error)
-        if isinstance(error.__cause__, StoreError | LeaseLostError):
-            raise error.__cause__ from error
-        log.critical("%s", root, exc_info=error if root is error else None)
-        return Exit.FAILED if root is error else Exit.UNAVAILABLE
+        if root is not error:
+            raise root from error
+        log.critical("%s", error, exc_info=error)
+        return Exit.FAILED
     return Exit.OK

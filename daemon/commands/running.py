@@ -7,13 +7,16 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from daemon.app import App, HeldElsewhereError, MissingMarketsError
+from daemon.app import App
 from daemon.clock import Clock
 from daemon.commands.common import engine_of
 from daemon.database import writing
+from daemon.exits import EndingError
+from daemon.lease import LeaseLostError
 from daemon.secrets import read_secret
+from daemon.store_errors import StoreError
 from exchanges.ccxt_client import Credentials
-from exchanges.port import Denied, VenueError
+from exchanges.port import VenueError
 from migrations import revisions
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.logs import Redactor
     from daemon.supervise import TaskEndedError
+
+ACTIONABLE = (EndingError, VenueError, StoreError, LeaseLostError)
 
 
 def make_tables(settings: Settings) -> None:
@@ -74,10 +79,9 @@ async def until_signal(app: App) -> None:
             loop.remove_signal_handler(number)
 
 
-def root_of(error: TaskEndedError) -> BaseException:
+def root_of(error: TaskEndedError) -> Exception:
     """Return what ended a task, if it is something that an operator can act on; else the ending itself."""
     cause: BaseException | None = error.__cause__
     while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
         cause = cause.exceptions[0]
-    known = (VenueError, Denied, HeldElsewhereError, MissingMarketsError)
-    return cause if isinstance(cause, known) else error
+    return cause if isinstance(cause, ACTIONABLE) else error
