@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from daemon.decision import Decision
     from exchanges.port import Fill
+
+log = logging.getLogger(__name__)
 
 FILLS = schema.fills
 INTENTS = schema.intents
@@ -97,6 +100,7 @@ class CostTally:
     def __init__(self, quote: str) -> None:
         self._quote = quote
         self._bills: dict[str, Paid] = {}
+        self._unreadable: set[str] = set()
 
     def read(self, connection: Connection) -> Costs:
         """Return the totals as of now."""
@@ -119,4 +123,11 @@ class CostTally:
         fills = fills_by_decision(connection, names)
         query = select(DECISIONS.c.id, DECISIONS.c.result).where(DECISIONS.c.id.in_(names))
         for name, result in connection.execute(query):
-            self._bills[name] = bill(codec.decode(result), fills.get(name, []), self._quote)
+            try:
+                decision: Decision = codec.decode(result)
+            except codec.CodecError as error:
+                if name not in self._unreadable:
+                    log.warning("decision %s cannot be read, and its costs are not counted: %s", name, error)
+                    self._unreadable.add(name)
+            else:
+                self._bills[name] = bill(decision, fills.get(name, []), self._quote)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from daemon.gate import account_state, limits_of, market_state
 from daemon.observe import code_version
 from daemon.snapshot import Standing, Trigger
 from daemon.store_decisions import load_decisions
+from daemon.store_errors import StoreError
 from daemon.store_ledger import fills_since
 from daemon.store_orders import load_orders
 from daemon.store_series import equity_series
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from daemon.app import App
     from daemon.cycle import Cycle
     from daemon.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 LATEST = 25
 POINTS = 400
@@ -60,9 +64,12 @@ class StatusBoard:
         self.view = self._make(None, None)
 
     async def run(self, period: float = 1.0) -> None:
-        """Refresh the view until cancelled."""
+        """Refresh the view until cancelled; while the database cannot be read, the last view stands, with its age."""
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except StoreError as error:
+                log.warning("the status cannot be read: %s", error)
             await self._app.clock.sleep(period)
 
     async def refresh(self) -> None:
