@@ -28,10 +28,10 @@ COINS = ("BTC", "ETH", "SOL", "XRP", "ADA")
 NOT_THERE = frozenset({State.PLANNED, State.DENIED, State.DROPPED, State.REJECTED, State.ABSENT})
 
 
-def http_json(url: str, body: Any = None, timeout: float = 5.0) -> Any:
+def http_json(url: str, body: Any = None, timeout: float = 5.0, method: str | None = None) -> Any:
     """Ask a server of ours on loopback."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         return json.loads(answer.read())
 
@@ -54,9 +54,9 @@ class ExchangeProcess:
     process: subprocess.Popen[str]
     ready: Mapping[str, str]
 
-    def admin(self, path: str, body: Any = None) -> Any:
+    def admin(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """Ask for the truth, or change it."""
-        return http_json(self.ready["admin"] + path, body)
+        return http_json(self.ready["admin"] + path, body, method=method)
 
 
 @contextlib.contextmanager
