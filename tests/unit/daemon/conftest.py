@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
 from daemon.database import open_engine, writing
 from migrations import revisions
+from tests.unit.daemon.parts import Rig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -46,3 +49,12 @@ def engine(tmp_path: Path, migrated: Path) -> Iterator[Engine]:
             revisions.upgrade(connection)
     yield engine
     engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def rig(engine: Engine) -> AsyncIterator[Rig]:
+    """Give the parts of a daemon that send and look up orders, with an account that holds some of everything."""
+    made = Rig(engine)
+    made.venue.cash |= {"USDT": Decimal(100_000), "BTC": Decimal(1), "ETH": Decimal(10)}
+    yield made
+    await made.writer.stop()
