@@ -106,7 +106,7 @@ def assert_told_in_full(told: Any) -> None:
     assert float(costs["Expected, of all legs"][0]) == pytest.approx(float(decision["expected_cost"]))
     assert float(decision["expected_cost"]) > 0
     assert Decimal(costs["Turnover filled"][0]) > 0
-    risk = table(told, "Risk before and after")
+    risk = {**table(told, "Risk before and after"), **table(told, "Exposure before and after")}
     assert risk.keys() == FIGURES
     assert all(before > 0 and after > 0 for name, (before, after) in risk.items() if name != "Net beta")
     assert len(table(told, "Orders")) == decision["orders"] > 0
