@@ -53,7 +53,7 @@ class Ending(StrEnum):
     CAPPED = "capped"  # the market stayed beyond the price cap
     THIN = "thin"  # what was displayed was gone before the orders came
     NO_QUOTE = "no_quote"  # there was no fresh price to trade on
-    REFUSED = "refused"  # the order was denied, dropped or rejected
+    REFUSED = "refused"  # the order was denied, dropped or rejected, or never arrived
     UNRESOLVED = "unresolved"  # an order's fate is not known: nothing more may be sent for this leg
 
 
@@ -128,7 +128,8 @@ def marketable_limit(
         remaining = max(ZERO, _EXACT.subtract(remaining, order.filled))
         if order.filled:
             cost = _EXACT.add(cost, _EXACT.multiply(order.filled, order.average_price or order.price or cap))
-        if order.state in {State.DENIED, State.DROPPED, State.REJECTED}:
+        # After an absence too the next decision plans anew, from what is really held.
+        if order.state in {State.DENIED, State.DROPPED, State.REJECTED, State.ABSENT}:
             ending = Ending.REFUSED
             break
         fruitless = 0 if order.filled else fruitless + 1

@@ -68,7 +68,7 @@ def settings(**sections: Mapping[str, Any]) -> Settings:
     return Settings.model_validate(tree)
 
 
-HEDGED = {"enabled": True, "instrument": SWAP, "min_beta": 0.2, "max_beta": 0.4, "max_weight": 1.0}
+HEDGED = {"enabled": True, "instrument": SWAP, "min_beta": 0.2, "max_beta": 0.4, "max_weight": 0.6}
 
 
 def quote(symbol: str, price: str | None = None, *, size: str = "1000", spread: str = "0.0002") -> Quote:
