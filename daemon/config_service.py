@@ -76,7 +76,7 @@ class MarketData(Section):
         le=86400,
     )
     warm_up_bars: Whole = key(
-        "Closed bars fetched or read back at the start, before the first decision.",
+        "Closed bars fetched at the start, before the first decision.",
         default=500,
         example=500,
         unit="bars",

@@ -20,6 +20,7 @@ from daemon.recover import Bookkeeper
 from daemon.resolve import Resolver
 from daemon.snapshot import Trigger
 from daemon.store import Retention, prune
+from daemon.store_series import save_bars
 from daemon.triggers import DriftWatch, Triggers
 from exchanges.port import Connected, Disconnected, Fill, OrderReport, VenueError
 from exchanges.streams import MarketFeed
@@ -134,6 +135,10 @@ class Engine:
         """Length of the venue's bars that are read, in seconds of the wall clock."""
         return round(self.settings.market_data.warm_up_interval / self.settings.venue.time_scale)
 
+    def call(self) -> None:
+        """Call for a cycle now, from outside: a signal of the operator's or of another program."""
+        self.triggers.call(Trigger.EXTERNAL)
+
     async def first_quotes(self) -> None:
         """Wait until every symbol has a quote, but not for ever: a market may be silent."""
         give_up = self.clock.monotonic() + FIRST_QUOTES_WITHIN
@@ -183,9 +188,10 @@ class Engine:
                     self._linked(self.account_link, event)
 
     async def take_bars(self) -> None:
-        """Teach the signals each bar as it closes."""
+        """Teach the signals each bar as it closes, and keep it."""
         async for bars in self.feed.bar_sets():
             self.board.add(bars)
+            await self._writer.run(save_bars, self.venue.name, bars.rows(self.feed.symbols))
             if self.settings.cycle.volatility_trigger:
                 self._call_for_volatility()
 

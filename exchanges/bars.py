@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from exchanges.port import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from exchanges.port import Bar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +37,12 @@ class BarSet:
     def end(self) -> datetime:
         """When the bar was complete."""
         return self.start + timedelta(seconds=self.seconds)
+
+    def rows(self, symbols: Sequence[str]) -> list[Bar]:
+        """Return the bars one by one, without those of symbols that had no price."""
+        arrays = (self.open, self.high, self.low, self.close, self.volume)
+        found = zip(symbols, *(array.tolist() for array in arrays), strict=True)
+        return [Bar(symbol, self.start, self.seconds, *prices) for symbol, *prices in found if isfinite(prices[3])]
 
 
 class BarBuilder:

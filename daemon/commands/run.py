@@ -27,7 +27,8 @@ EXAMPLES = """  keelward run --config my.toml
 
 signals:
   SIGTERM, SIGINT    finish what is being written, give the lease back, end
-  a second one       end at once; the next start recovers"""
+  a second one       end at once; the next start recovers
+  SIGUSR1            decide now, whatever the timer says"""
 
 
 def add(subparsers: Subparsers) -> None:

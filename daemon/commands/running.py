@@ -62,7 +62,7 @@ def make_app(settings: Settings, redactor: Redactor, on_ready: Callable[[str], N
 
 
 async def until_signal(app: App) -> None:
-    """Run the application until SIGTERM or SIGINT; a second signal ends the process at once."""
+    """Run the application until SIGTERM or SIGINT, of which a second one ends the process; SIGUSR1 calls a cycle."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -70,12 +70,17 @@ async def until_signal(app: App) -> None:
             os._exit(130)  # start is recovery: to end in the middle of anything is safe
         app.stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    def call() -> None:
+        if app.engine is not None:
+            app.engine.call()
+
+    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGUSR1: call}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         await app.run()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in handlers:
             loop.remove_signal_handler(number)
 
 

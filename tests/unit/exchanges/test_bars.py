@@ -144,3 +144,14 @@ def test_a_symbol_that_starts_inside_another_ones_gap_has_a_price_from_there() -
 def test_without_history_there_are_no_bars() -> None:
     assert align([history("A", (0, 1.0)), []], 60.0) == []
     assert align([], 60.0) == []
+
+
+def test_the_rows_of_a_bar_set_leave_out_what_had_no_price() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = BarBuilder(2)
+    builder.observe(0, 100.0)
+    builder.observe(0, 101.0)
+    bars = builder.close(start, 60.0)
+    (row,) = bars.rows(["BTC/USDT", "ETH/USDT"])
+    assert (row.symbol, row.start, row.seconds) == ("BTC/USDT", start, 60.0)
+    assert (row.open, row.high, row.low, row.close, row.volume) == (100.0, 101.0, 100.0, 101.0, 0.0)
