@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -53,6 +54,8 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run both until the time is up or Ctrl-C, then say what happened."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # two processes write here: each line in its turn
     folder: Path = args.dir.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if args.fresh:
