@@ -22,8 +22,8 @@ from daemon.hedge import hedge_wishes
 from daemon.question import is_tradable, question, trading_costs
 from daemon.sizing import Dust, Leg, Purpose, Wish, size, to_decimal
 from daemon.snapshot import Standing
-from exchanges.port import ZERO
-from risk.limits import Severity, Target, check_target
+from exchanges.port import ZERO, Side
+from risk.limits import Holding, Severity, Target, check_target
 from risk.portfolio.region import rebalance
 from risk.portfolio.types import BadInput, Inaccurate, Infeasible, Optimal, Unbounded
 
@@ -220,20 +220,19 @@ class _Cycle:
             expected_shortfall_before=before.expected_shortfall,
         )
         refused = [_refusal(denial, None) for denial in check_target(target, state, limits)]
-        for leg in legs:
-            denials, state = self._ask_leg(leg, state)
-            refused += [_refusal(denial, leg.symbol) for denial in denials]
+        for phase in (0, 1):
+            passed = []
+            for leg in (one for one in legs if one.phase == phase):
+                denials, state = self._ask_leg(leg, state)
+                refused += [_refusal(denial, leg.symbol) for denial in denials]
+                passed += [] if denials else [leg]
+            state = _settled(state, passed)
         return tuple(refused)
 
     def _ask_leg(self, leg: Leg, state: AccountState) -> tuple[tuple[Denial, ...], AccountState]:
         """Ask about the leg whole, but for the limits of a single order, which its slices will meet one by one."""
         limits = replace(limits_of(self.settings), order_notional=None, book_depth=None)
-        denials, after = ask(leg.symbol, leg.side, leg.quantity, leg.price_cap, state, limits)
-        if leg.phase == 0 and not denials:
-            # What a sale frees is there for the buys; the state itself never counts on an order in flight.
-            proceeds = float(leg.quantity * leg.price_cap) if leg.purpose is Purpose.REBALANCE else 0.0
-            after = replace(after, free_quote=after.free_quote + proceeds)
-        return denials, after
+        return ask(leg.symbol, leg.side, leg.quantity, leg.price_cap, state, limits)
 
     def _lines(
         self,
@@ -277,6 +276,21 @@ class _Cycle:
                 )
             )
         return tuple(lines)
+
+
+def _settled(state: AccountState, legs: Sequence[Leg]) -> AccountState:
+    """Return the state once the legs of a phase have filled: the next one is not begun before.
+
+    What a sale frees is there for the buys, and the weight that it takes away makes room for theirs; the gate itself
+    never counts on an order in flight.
+    """
+    holdings, free = dict(state.holdings), state.free_quote
+    for leg in legs:
+        signed = float(leg.side.sign * leg.quantity)
+        holdings[leg.symbol] = Holding(holdings.get(leg.symbol, Holding()).position + signed)
+        if leg.side is Side.SELL and state.markets[leg.symbol].spot:
+            free += float(leg.quantity * leg.price_cap)
+    return replace(state, holdings=holdings, free_quote=free, open_orders=0)
 
 
 def _judged(decision: Decision, solution: Solution, snapshot: Snapshot, dust: Sequence[Dust]) -> Decision:

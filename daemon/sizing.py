@@ -128,7 +128,8 @@ def size(
         (leg.quantity * leg.price_cap * (1 - fees[leg.symbol]) for leg in sells if markets[leg.symbol].is_spot),
         start=ZERO,
     )
-    fitted, shortfall = fit_to_cash(buys, markets, spendable + proceeds)
+    after_fees = _ratio(proceeds, 1 + max(fees.values(), default=ZERO))
+    fitted, shortfall = fit_to_cash(buys, markets, spendable + after_fees)
     ordered = [*sells, *fitted]
     return tuple(replace(leg, index=index) for index, leg in enumerate(ordered)), (*dust, *shortfall)
 
@@ -138,7 +139,7 @@ def fit_to_cash(
 ) -> tuple[tuple[Leg, ...], tuple[Dust, ...]]:
     """Scale spot buys down so that their worst cost fits the cash; what is too small becomes dust."""
     need = sum((leg.quantity * leg.price_cap for leg in buys if markets[leg.symbol].is_spot), start=ZERO)
-    if need <= cash:
+    if not need or need <= cash:
         return tuple(buys), ()
     share = _ratio(max(cash, ZERO), need)
     legs: list[Leg] = []
