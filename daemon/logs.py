@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import threading
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import quote
@@ -62,7 +63,7 @@ class Redactor:
         return text
 
 
-class _Formatter(logging.Formatter):
+class _Formatter(logging.Formatter, ABC):
     """Shape a record, then strike out secrets: the last thing done to any text."""
 
     def __init__(self, redact: Redactor) -> None:
@@ -73,9 +74,9 @@ class _Formatter(logging.Formatter):
         """Return the record's final text."""
         return self._redact(self.shape(record))
 
+    @abstractmethod
     def shape(self, record: logging.LogRecord) -> str:
         """Return the text of a record."""
-        raise NotImplementedError
 
     # The parts are struck through too: once inside JSON, a message that held JSON already is escaped twice.
 
