@@ -7,6 +7,7 @@ traded through. Without that folder there is nothing to run, and this says so.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -58,14 +59,14 @@ MARKETS = (
         "ohlcv_hourly_binance/*.parquet",
         datetime(2023, 7, 1, tzinfo=UTC),
         datetime(2023, 8, 1, tzinfo=UTC),
-        14_400.0,
+        10_080.0,
     ),
     Market(
         "May 2021 by the hour",
         "ohlcv_hourly_binance/*.parquet",
         datetime(2021, 5, 1, tzinfo=UTC),
         datetime(2021, 6, 1, tzinfo=UTC),
-        14_400.0,
+        10_080.0,
     ),
     Market(
         "the crash of May 2021 by five minutes",
@@ -77,9 +78,9 @@ MARKETS = (
     Market(
         "May 2025 by the minute",
         "ohlcv_1m_perp/*.parquet",
-        datetime(2025, 5, 6, tzinfo=UTC),
+        datetime(2025, 5, 18, tzinfo=UTC),
         datetime(2025, 6, 3, tzinfo=UTC),
-        10_800.0,
+        10_080.0,
     ),
 )
 
@@ -138,14 +139,14 @@ def trade(market: Market, files: Sequence[Path], folder: Path) -> Summary:
         return summarise(path, exchange.ready["admin"])
 
 
-def run() -> list[Result]:
-    """Trade through every market; nothing without the data."""
+def run(markets: Sequence[Market] = MARKETS) -> list[Result]:
+    """Trade through these markets; nothing without the data."""
     named = os.environ.get(DATA)
     if not named or not Path(named).is_dir():
         sys.stderr.write(f"skipped, {DATA} names no folder of recorded bars ... ")
         return []
     results: list[Result] = []
-    for market in MARKETS:
+    for market in markets:
         files = sorted(Path(named).glob(market.files))
         if not files:
             sys.stderr.write(f"no files {market.files}: {market.name} is skipped ... ")
@@ -166,4 +167,8 @@ def run() -> list[Result]:
 
 
 if __name__ == "__main__":
-    show(run())
+    parser = argparse.ArgumentParser(description=__doc__)
+    named = "; ".join(f"{number} {market.name}" for number, market in enumerate(MARKETS, start=1))
+    parser.add_argument("numbers", nargs="*", type=int, help=f"which, all without any: {named}")
+    chosen = [market for number, market in enumerate(MARKETS, start=1) if number in parser.parse_args().numbers]
+    show(run(chosen or MARKETS))

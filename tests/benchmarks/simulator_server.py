@@ -21,6 +21,8 @@ from typing import Any
 import aiohttp
 import orjson
 
+from tests.benchmarks.result import Result, show
+
 COINS = 50
 RATE = 20.0
 FULL_BOOKS = 10
@@ -125,7 +127,7 @@ async def measure(pid: int, ready: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def run() -> dict[str, Any]:
+def figures() -> dict[str, Any]:
     """Start the server, measure, stop it; return the figures."""
     command = [sys.executable, "-m", "exchanges.simulator.serve", "--markets", str(COINS), "--update-rate", str(RATE)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -137,5 +139,19 @@ def run() -> dict[str, Any]:
             process.terminate()
 
 
+def run() -> list[Result]:
+    """Measure the server, and judge whether it keeps its pace on one core."""
+    found = figures()
+    ticks, share = float(found["ticks_per_second"]), float(found["server_share_of_a_core"])
+    name = f"simulated exchange, {found['markets']} markets x {RATE:g}/s"
+    return [
+        Result(f"{name}: messages sent", float(found["messages_per_second"]), "1/s", "", None),
+        Result(f"{name}: steps made", ticks, "1/s", f">= {0.98 * RATE:g}", ticks >= 0.98 * RATE),
+        Result(f"{name}: share of a core", share, "", "< 1", share < 1),
+        Result(f"{name}: age of a quote on arrival, p50", float(found["quote_age_p50_ms"]), "ms", "", None),
+        Result(f"{name}: age of a quote on arrival, p99", float(found["quote_age_p99_ms"]), "ms", "", None),
+    ]
+
+
 if __name__ == "__main__":
-    print(json.dumps(run(), indent=2))
+    show(run())
