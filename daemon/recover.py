@@ -5,8 +5,9 @@ at the venue is cancelled, and nothing is decided before every order has come to
 venue.
 
 Executions and flows that the venue tells of are booked once each, ours or not. A difference that they leave is never
-taken from one answer: it has to be found again, and where the venue's list merely lacks an entry, several times more.
-Then it is booked as an external flow of unknown origin, with an error in the log; it is not drift to be traded away.
+taken from one answer: it has to be found again for as long as the venue's lists may lag behind its balances, and where
+a list merely lacks an entry, several times more. Then it is booked as an external flow of unknown origin, with an error
+in the log; it is not drift to be traded away.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class Bookkeeper:
         self._clock = clock
         self._account = settings.venue.account
         self._seen: Counter[Difference] = Counter()
+        self._since: dict[Difference, float] = {}
         self._positions: Mapping[str, Position] = {}
         self.mismatches: tuple[Difference, ...] = ()
 
@@ -183,7 +185,9 @@ class Bookkeeper:
         if self._desk.changes != changes:
             return False  # orders moved while the answers came: they tell of different moments
         self.mismatches = tuple(found)
+        now = self._clock.monotonic()
         self._seen = Counter({one: self._seen[one] + 1 for one in found})
+        self._since = {one: self._since.get(one, now) for one in found}
         for difference, times in self._seen.items():
             await self._judge(difference, times)
         return not any(isinstance(one, DISAGREEMENT) for one in found)
@@ -226,10 +230,10 @@ class Bookkeeper:
         """Do what a difference that was found `times` times in a row calls for."""
         match difference:
             case BalanceMismatch():
-                if times >= self._needed(listed=difference.listed):
+                if self._stands(difference, times):
                     await self._book_balance(difference)
             case PositionMismatch():
-                if times >= self._needed(listed=difference.listed):
+                if self._stands(difference, times):
                     await self._book_position(difference)
             case UnknownOrder():
                 if await self._desk.report(difference.report):
@@ -241,9 +245,11 @@ class Bookkeeper:
                 await self._desk.report(difference.report)
                 await self.cancel(self._desk.orders[difference.client_id])
 
-    def _needed(self, *, listed: bool) -> int:
-        """Return how often in a row a difference must be found: absence from a list is weaker than a number in it."""
-        return 2 if listed else 1 + self._settings.execution.lookup.confirmations
+    def _stands(self, difference: BalanceMismatch | PositionMismatch, times: int) -> bool:
+        """Whether a difference was found often and long enough: absence from a list is weaker than a number in it."""
+        lookup = self._settings.execution.lookup
+        needed = 2 if difference.listed else 1 + lookup.confirmations
+        return times >= needed and self._clock.monotonic() - self._since[difference] >= lookup.lag
 
     async def _book_balance(self, difference: BalanceMismatch) -> None:
         log.error(
