@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from exchanges.streams import MarketFeed
 
 NOBODY = "armed"
+ID_FORMAT = "%Y%m%dT%H%M%S%fZ"
 MANY = 1_000_000
 
 
@@ -54,12 +55,10 @@ def code_version() -> str:
 
 def decision_id(at: datetime, last: str) -> str:
     """Return an id that sorts by time, later than the last one, and never the same again, even from an old backup."""
-    moment = at.astimezone(UTC)
-    name = _id_of(moment)
-    while name <= last:
-        moment += timedelta(milliseconds=1)
-        name = _id_of(moment)
-    return name
+    name = _id_of(at.astimezone(UTC))
+    if name > last:
+        return name
+    return _id_of(datetime.strptime(last, ID_FORMAT).replace(tzinfo=UTC) + timedelta(milliseconds=1))
 
 
 def _id_of(moment: datetime) -> str:
