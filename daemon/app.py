@@ -141,6 +141,7 @@ class App:
             stack.push_async_callback(self.venue.close)
             if plan is None:
                 await self._serve(stack)
+            stack.push_async_callback(self._hear_answers)
             stack.push_async_callback(self._supervisor.stop)
             self._supervisor.start("lease", self._keep_lease(writer))
             self._supervisor.start("loop lag", watch_loop(self.metrics))
@@ -288,6 +289,11 @@ class App:
         while True:
             await self.clock.sleep(own.renew_interval)
             self._lease = await writer.run(leases.renew, self.held_lease(), own.ttl)
+
+    async def _hear_answers(self) -> None:
+        """Wait for requests that are under way: while one is, neither connection nor lease is given up."""
+        if self.engine is not None:
+            await self.engine.desk.finish()
 
     async def _give_lease_back(self, writer: Writer) -> None:
         if self._lease is not None:
