@@ -34,7 +34,7 @@ JUMP = 0.9
 QUIET = 0.6
 """Seconds without an order after which a rebalance is over."""
 PATIENCE = 1.5
-ENOUGH = 0.8
+ENOUGH = 0.5
 GOAL = 0.050
 QUOTES = "CHANNEL bbo-tbt "
 ORDERS = "POST /api/v5/trade/batch-orders"
