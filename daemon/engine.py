@@ -198,10 +198,14 @@ class Engine:
     def _call_for_volatility(self) -> None:
         """Call for a cycle where the regime, or the book's volatility, is not what the last decision rested on."""
         last = self.last
-        if last is None or last.snapshot.signals is None or last.decision.after is None:
+        if last is None or last.snapshot.signals is None:
             return
-        weights = np.array([line.planned for line in last.decision.lines])
-        change = volatility(weights, self.board.covariance()) / max(last.decision.after.volatility, 1e-12) - 1.0
+        traded = last.decision.outcome is Outcome.TRADE
+        figures = last.decision.after if traded else last.decision.before
+        if figures is None:
+            return
+        weights = np.array([line.planned if traded else line.weight for line in last.decision.lines])
+        change = volatility(weights, self.board.covariance()) / max(figures.volatility, 1e-12) - 1.0
         moved = self.board.regime(weights).book is not last.snapshot.signals.regime.book
         if moved or abs(change) > self.settings.cycle.volatility_change:
             self.triggers.call(Trigger.VOLATILITY)

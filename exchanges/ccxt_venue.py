@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -158,10 +159,12 @@ class CcxtVenue:
             self._unguard = None
 
     async def load_markets(self) -> Mapping[str, Market]:
-        """Fetch the markets and their rules anew."""
-        self._markets = await self._read(
+        """Fetch the markets and their rules anew; one that is listed no more stays known, as inactive."""
+        listed = await self._read(
             self.client.load_markets(True), lambda raw: convert.markets(raw, self.client.precisionMode)
         )
+        gone = {symbol: replace(market, active=False) for symbol, market in self._markets.items()}
+        self._markets = {**gone, **listed}
         return self._markets
 
     async def measure_clock(self) -> ClockOffset:
