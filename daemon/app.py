@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
-from daemon import lease as leases
 from daemon import store
 from daemon.config import config_hash
-from daemon.database import check_revision, open_engine
 from daemon.decision import Outcome, Reason
 from daemon.engine import Engine
 from daemon.exits import EndingError, Exit
@@ -28,13 +26,15 @@ from daemon.metrics import Labels, Metrics, watch_loop
 from daemon.observe import code_version
 from daemon.snapshot import Trigger
 from daemon.status import StatusBoard, health
+from daemon.store import lease as leases
+from daemon.store.database import check_revision, open_engine
+from daemon.store.writer import Writer
 from daemon.supervise import Supervisor
 from daemon.web import WebServer, create_app
-from daemon.writer import Writer
 from exchanges.ccxt_guards import freeze_garbage
 from exchanges.ccxt_venue import CcxtVenue
+from exchanges.errors import Definite, VenueError
 from exchanges.order_table import TERMINAL
-from exchanges.port import Definite, VenueError
 from risk.limits import LimitCode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.config import Settings
     from daemon.decision import Decision
-    from daemon.lease import Lease
+    from daemon.store.lease import Lease
     from exchanges.ccxt_client import Credentials
 
 log = logging.getLogger(__name__)

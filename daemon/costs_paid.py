@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from daemon import codec, schema
 from daemon.decision import Outcome
-from daemon.store_ledger import fill_of
+from daemon.store import codec, schema
+from daemon.store.ledger import fill_of
 from daemon.view import Costs
 from exchanges.port import ZERO
 

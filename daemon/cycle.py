@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from daemon import store
 from daemon.book import Book, value
-from daemon.codec import digest, encode
 from daemon.decide import EXACT, decide
 from daemon.decision import Decision, Outcome
 from daemon.equity import next_equity
 from daemon.gate import account_state, market_state
 from daemon.snapshot import Snapshot, Standing, Trigger
-from daemon.store_decisions import DecisionRecord, record_decision
-from daemon.store_ledger import load_flows
-from daemon.store_series import append_equity, latest_equity
+from daemon.store.codec import digest, encode
+from daemon.store.decisions import DecisionRecord, record_decision
+from daemon.store.ledger import load_flows
+from daemon.store.series import append_equity, latest_equity
 from exchanges.port import ZERO
 from risk.portfolio.optimiser import Optimiser
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.config import Settings
     from daemon.execute import Executor
-    from daemon.lease import Lease
     from daemon.metrics import Metrics
     from daemon.observe import Observer
-    from daemon.store_series import EquityRecord
+    from daemon.store.lease import Lease
+    from daemon.store.series import EquityRecord
+    from daemon.store.writer import Writer
     from daemon.triggers import Call
-    from daemon.writer import Writer
     from risk.limits import AccountState
 
 log = logging.getLogger(__name__)

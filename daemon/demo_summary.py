@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from daemon import codec, schema
 from daemon.commands.common import engine_of, say
 from daemon.config import load
 from daemon.costs_paid import CostTally
-from daemon.database import reading
 from daemon.decision import Outcome
-from daemon.store_decisions import load_decisions
-from daemon.store_orders import load_orders
-from daemon.store_series import equity_series, latest_equity
+from daemon.store import codec, schema
+from daemon.store.database import reading
+from daemon.store.decisions import load_decisions
+from daemon.store.orders import load_orders
+from daemon.store.series import equity_series, latest_equity
 from exchanges.order_table import State
 from exchanges.port import ZERO
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from daemon.decision import Decision, Line
     from daemon.snapshot import Snapshot
-    from daemon.store_series import EquityRecord
+    from daemon.store.series import EquityRecord
     from daemon.view import Costs
 
 ALL = 1_000_000

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from daemon.ledger import LedgerError, fill_delta
 from daemon.snapshot import Standing
 from daemon.store import SEVERITY, current_halt
-from daemon.store_errors import StoreConflictError
-from daemon.store_ledger import record_fill
-from daemon.store_orders import find_by_venue_id, load_order, mark_sent, record_event
+from daemon.store.errors import StoreConflictError
+from daemon.store.ledger import record_fill
+from daemon.store.orders import find_by_venue_id, load_order, mark_sent, record_event
+from exchanges.errors import Conclusion
 from exchanges.orders import Accepted, Filled, ForeignEvent, IllegalTransition, NoAnswer, Refused, Reported, apply
-from exchanges.port import Conclusion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from daemon.clock import Clock
-    from daemon.lease import Lease
     from daemon.ledger import LedgerDelta
     from daemon.metrics import Metrics
-    from daemon.store_orders import OrderRecord
-    from daemon.writer import Writer
+    from daemon.store.lease import Lease
+    from daemon.store.orders import OrderRecord
+    from daemon.store.writer import Writer
     from exchanges.orders import Event, Order
     from exchanges.port import Acknowledgement, Fill, OrderReport, Venue
 

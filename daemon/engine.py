@@ -20,9 +20,10 @@ from daemon.recover import Bookkeeper
 from daemon.resolve import Resolver
 from daemon.snapshot import Trigger
 from daemon.store import Retention, prune
-from daemon.store_series import save_bars
+from daemon.store.series import save_bars
 from daemon.triggers import DriftWatch, Triggers
-from exchanges.port import Connected, Disconnected, Fill, OrderReport, VenueError
+from exchanges.errors import VenueError
+from exchanges.port import Connected, Disconnected, Fill, OrderReport
 from exchanges.streams import MarketFeed
 from risk.measures.exposure import volatility
 
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.config import Settings
     from daemon.cycle import Cycle
-    from daemon.lease import Lease
     from daemon.metrics import Metrics
-    from daemon.writer import Writer
+    from daemon.store.lease import Lease
+    from daemon.store.writer import Writer
     from exchanges.ccxt_venue import CcxtVenue
     from exchanges.port import ClockOffset
 

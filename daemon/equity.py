@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.book import mid
-from daemon.schema import fitted
-from daemon.store_series import EquityRecord
+from daemon.store.schema import fitted
+from daemon.store.series import EquityRecord
 from exchanges.port import ZERO, FlowKind
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from daemon.book import Book
     from daemon.snapshot import Instrument, Snapshot
-    from daemon.store_ledger import FlowRecord
+    from daemon.store.ledger import FlowRecord
 
 # What trading earns or costs is part of the result; the rest comes from outside.
 EARNED = frozenset({FlowKind.FUNDING, FlowKind.INTEREST, FlowKind.LIQUIDATION})

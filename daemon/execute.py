@@ -15,9 +15,9 @@ from daemon.book import mid
 from daemon.desk import HaltedError
 from daemon.gate import ask, limits_of, market_state
 from daemon.sizing import fit_to_cash, to_decimal
-from daemon.store_decisions import Intent, add_intents
-from daemon.store_ledger import load_ledger
-from daemon.store_orders import load_orders
+from daemon.store.decisions import Intent, add_intents
+from daemon.store.ledger import load_ledger
+from daemon.store.orders import load_orders
 from exchanges.algorithms import Outcome, Place, Wait, marketable_limit
 from exchanges.client_ids import client_id
 from exchanges.order_table import State
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.decision import Decision
     from daemon.desk import Desk
-    from daemon.lease import Lease
     from daemon.metrics import Metrics
     from daemon.resolve import Resolver
     from daemon.sizing import Leg
     from daemon.snapshot import Instrument, Snapshot, Standing
-    from daemon.store_ledger import Ledger
-    from daemon.writer import Writer
+    from daemon.store.lease import Lease
+    from daemon.store.ledger import Ledger
+    from daemon.store.writer import Writer
     from exchanges.algorithms import Heard, Step
     from exchanges.port import Venue
     from exchanges.streams import MarketFeed

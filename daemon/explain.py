@@ -6,11 +6,11 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from daemon import codec
 from daemon.costs_paid import bill, fills_by_decision
-from daemon.database import reading
-from daemon.store_decisions import AmbiguousNameError, load_decision
-from daemon.store_orders import load_orders
+from daemon.store import codec
+from daemon.store.database import reading
+from daemon.store.decisions import AmbiguousNameError, load_decision
+from daemon.store.orders import load_orders
 from daemon.view import Column, DecisionRow, Explanation, Table, Unit
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from daemon.costs_paid import Paid
     from daemon.decision import Decision, Figures
     from daemon.snapshot import Snapshot
-    from daemon.store_decisions import DecisionRecord
-    from daemon.store_orders import OrderRecord
+    from daemon.store.decisions import DecisionRecord
+    from daemon.store.orders import OrderRecord
 
 MANY = 10_000
 

@@ -16,10 +16,10 @@ from daemon.decide import EXACT
 from daemon.equity import carried, prices_of
 from daemon.gate import BPS
 from daemon.snapshot import Account, Instrument, Snapshot, Standing
-from daemon.store_decisions import load_decisions
-from daemon.store_ledger import load_flows, load_ledger
-from daemon.store_orders import sent_since
-from daemon.store_series import latest_equity
+from daemon.store.decisions import load_decisions
+from daemon.store.ledger import load_flows, load_ledger
+from daemon.store.orders import sent_since
+from daemon.store.series import latest_equity
 from exchanges.port import ZERO
 from risk.limits import DAY, MINUTE, Window
 from risk.units import SECONDS_PER_YEAR
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from daemon.forecast import SignalBoard
     from daemon.snapshot import Trigger
     from daemon.store import Halt
-    from daemon.store_ledger import FlowRecord, Ledger
-    from daemon.store_orders import Sending
-    from daemon.store_series import EquityRecord
-    from daemon.writer import Writer
+    from daemon.store.ledger import FlowRecord, Ledger
+    from daemon.store.orders import Sending
+    from daemon.store.series import EquityRecord
+    from daemon.store.writer import Writer
     from exchanges.port import Funding, Venue
     from exchanges.streams import MarketFeed
 

@@ -17,17 +17,18 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from daemon.store_ledger import (
+from daemon.store.ledger import (
     adopt_position,
     flow_times,
     latest_fill_time,
     load_ledger,
     record_flow,
 )
-from daemon.store_orders import load_open_orders
+from daemon.store.orders import load_open_orders
+from exchanges.errors import NotFound, VenueError
 from exchanges.order_table import State
 from exchanges.orders import Dropped, NoAnswer
-from exchanges.port import ZERO, CashFlow, FlowKind, NotFound, VenueError
+from exchanges.port import ZERO, CashFlow, FlowKind
 from exchanges.reconcile import (
     BalanceMismatch,
     LedgerView,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.desk import Desk
     from daemon.resolve import Resolver
-    from daemon.writer import Writer
+    from daemon.store.writer import Writer
     from exchanges.orders import Order
     from exchanges.port import Position, Venue
     from exchanges.reconcile import Difference

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from daemon import codec
-from daemon.codec import dumps
-from daemon.database import reading
 from daemon.decide import decide
-from daemon.store_decisions import load_decision
+from daemon.store import codec
+from daemon.store.codec import dumps
+from daemon.store.database import reading
+from daemon.store.decisions import load_decision
 from risk.portfolio.optimiser import Optimiser
 
 if TYPE_CHECKING:

@@ -14,16 +14,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from daemon.desk import sent_before
+from exchanges.errors import NotFound, VenueError
 from exchanges.order_table import State
 from exchanges.orders import NotFound as NeverArrived
-from exchanges.port import NotFound, VenueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from daemon.clock import Clock
-    from daemon.config_orders import Lookup
+    from daemon.config.orders import Lookup
     from daemon.desk import Desk
     from exchanges.orders import Order
     from exchanges.port import OrderReport, Venue

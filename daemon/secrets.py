@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from daemon.config_types import SecretReference
+    from daemon.config.types import SecretReference
 
 LARGEST = 65536
 MASK: Final = "***"

@@ -14,17 +14,17 @@ from daemon import store, view
 from daemon.book import value
 from daemon.config import config_hash
 from daemon.costs_paid import CostTally
-from daemon.database import reading
 from daemon.decision import Outcome
 from daemon.explain import decision_row
 from daemon.gate import account_state, limits_of, market_state
 from daemon.observe import code_version
 from daemon.snapshot import Standing, Trigger
-from daemon.store_decisions import load_decisions
-from daemon.store_errors import StoreError
-from daemon.store_ledger import fills_since
-from daemon.store_orders import load_orders
-from daemon.store_series import equity_series
+from daemon.store.database import reading
+from daemon.store.decisions import load_decisions
+from daemon.store.errors import StoreError
+from daemon.store.ledger import fills_since
+from daemon.store.orders import load_orders
+from daemon.store.series import equity_series
 from exchanges.order_table import State
 from exchanges.port import ZERO
 from risk.limits import LimitCode, Target, use

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from daemon.clock import Clock
-    from daemon.config_service import Cycle
+    from daemon.config.service import Cycle
     from daemon.decision import Line
 
 # A weight this far beyond where the last decision left it is a drift, though it left it outside the region.

@@ -17,7 +17,8 @@ from exchanges.backoff import Backoff
 from exchanges.ccxt_client import call
 from exchanges.ccxt_guards import break_connections
 from exchanges.classify import Action
-from exchanges.port import Capability, Connected, Disconnected, Unavailable, VenueError
+from exchanges.errors import Unavailable, VenueError
+from exchanges.port import Capability, Connected, Disconnected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable

@@ -28,7 +28,7 @@ from exchanges.venue_traits import traits_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Mapping
 
-    from exchanges.port import VenueError
+    from exchanges.errors import VenueError
 
 Result = TypeVar("Result")
 

@@ -15,7 +15,8 @@ from exchanges.ccxt_client import call, expiring, known_codes, redact
 from exchanges.ccxt_guards import require_client_id
 from exchanges.classify import Action, Trace, classify_code
 from exchanges.client_ids import encode
-from exchanges.port import Acknowledgement, Ambiguous, OrderRequest, Rejected, VenueError
+from exchanges.errors import Ambiguous, Rejected, VenueError
+from exchanges.port import Acknowledgement, OrderRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

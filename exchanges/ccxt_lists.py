@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from exchanges import ccxt_convert as convert
 from exchanges.ccxt_client import call
 from exchanges.classify import Action
-from exchanges.port import CashFlow, FlowKind, NotFound, Rejected, Unavailable, VenueOrderState
+from exchanges.errors import NotFound, Rejected, Unavailable
+from exchanges.port import CashFlow, FlowKind, VenueOrderState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -20,6 +20,7 @@ from exchanges.ccxt_client import Credentials, call, make_client
 from exchanges.ccxt_guards import guard_loop
 from exchanges.classify import Action, Trace
 from exchanges.client_ids import encode
+from exchanges.errors import Rejected, Unavailable, VenueError
 from exchanges.port import (
     AccountEvent,
     Acknowledgement,
@@ -35,9 +36,6 @@ from exchanges.port import (
     OrderRequest,
     Position,
     Quote,
-    Rejected,
-    Unavailable,
-    VenueError,
 )
 from exchanges.venue_traits import traits_of
 

@@ -17,16 +17,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from ccxt.base import errors as ccxt
 
-from exchanges.port import (
-    Ambiguous,
-    Denied,
-    Duplicate,
-    NotFound,
-    Rejected,
-    Throttled,
-    Unavailable,
-    VenueError,
-)
+from exchanges.errors import Ambiguous, Denied, Duplicate, NotFound, Rejected, Throttled, Unavailable, VenueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,8 +20,9 @@ from exchanges.backoff import Backoff
 from exchanges.bars import BarBuilder, BarSet, align
 from exchanges.cached_quotes import CachedQuotes
 from exchanges.ccxt_guards import break_connections
+from exchanges.errors import VenueError
 from exchanges.okx_quotes import OkxQuotes
-from exchanges.port import Connected, Disconnected, Quote, VenueError
+from exchanges.port import Connected, Disconnected, Quote
 from exchanges.quote_board import QuoteBoard
 
 if TYPE_CHECKING:

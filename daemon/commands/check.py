@@ -19,7 +19,7 @@ from daemon.commands.common import (
 from daemon.config import config_hash, default_path
 from daemon.exits import Exit
 from daemon.secrets import SecretError, read_secret
-from daemon.store_errors import StoreError
+from daemon.store.errors import StoreError
 
 if TYPE_CHECKING:
     import argparse

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from daemon.config import default_path, load
-from daemon.config_types import parse_duration
-from daemon.database import check_revision, open_engine
+from daemon.config.types import parse_duration
 from daemon.secrets import read_secret
-from daemon.store_errors import StoreRevisionError
+from daemon.store.database import check_revision, open_engine
+from daemon.store.errors import StoreRevisionError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.commands.common import add_config, add_json, command, say, say_json, settings_of
 from daemon.config import config_hash, default_path
-from daemon.config_docs import MINIMAL, effective, reference
+from daemon.config.docs import MINIMAL, effective, reference
 from daemon.exits import Exit
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon import schema
 from daemon.commands.common import add_config, add_json, command, engine_of, say, say_json, settings_of, store_of
-from daemon.database import check_integrity, reading, writing
 from daemon.exits import Exit
-from daemon.lease import lock_for
-from daemon.store_errors import StoreRevisionError
+from daemon.store import schema
+from daemon.store.database import check_integrity, reading, writing
+from daemon.store.errors import StoreRevisionError
+from daemon.store.lease import lock_for
 from migrations import revisions
 
 if TYPE_CHECKING:

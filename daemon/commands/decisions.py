@@ -18,9 +18,9 @@ from daemon.commands.common import (
     store_of,
     table,
 )
-from daemon.database import reading
 from daemon.exits import Exit
-from daemon.store_decisions import load_decisions
+from daemon.store.database import reading
+from daemon.store.decisions import load_decisions
 
 if TYPE_CHECKING:
     import argparse

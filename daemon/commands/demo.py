@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.commands.common import command, say
-from daemon.config_types import parse_duration
+from daemon.config.types import parse_duration
 from daemon.demo_settings import BALANCE, COINS, demo_configuration
 from daemon.demo_summary import summarise, write_summary
 from daemon.exits import EndingError, Exit

@@ -9,7 +9,7 @@ from daemon.commands.common import add_config, add_json, command, moment, say, s
 from daemon.exits import Exit
 from daemon.explain import explain
 from daemon.page.numbers import write
-from daemon.store_decisions import AmbiguousNameError
+from daemon.store.decisions import AmbiguousNameError
 from daemon.view import Unit
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from daemon.config import LiveNotConfirmedError
-from daemon.config_errors import ConfigError
+from daemon.config.errors import ConfigError
 from daemon.exits import EndingError, Exit
-from daemon.lease import LeaseLostError, LockHeldError
 from daemon.secrets import SecretError
-from daemon.store_errors import StoreBusyError, StoreConflictError, StoreError, StoreRevisionError
-from exchanges.port import VenueError
+from daemon.store.errors import StoreBusyError, StoreConflictError, StoreError, StoreRevisionError
+from daemon.store.lease import LeaseLostError, LockHeldError
+from exchanges.errors import VenueError
 
 if TYPE_CHECKING:
     import argparse

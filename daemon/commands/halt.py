@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from daemon.commands.common import add_config, add_json, command, say, say_json, settings_of, store_of
-from daemon.database import writing
 from daemon.exits import Exit
 from daemon.snapshot import Standing
 from daemon.store import Halt, current_halt, trip
+from daemon.store.database import writing
 
 if TYPE_CHECKING:
     import argparse

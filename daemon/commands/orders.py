@@ -20,9 +20,9 @@ from daemon.commands.common import (
     store_of,
     table,
 )
-from daemon.database import reading
 from daemon.exits import Exit
-from daemon.store_orders import load_events, load_open_orders, load_order, load_orders
+from daemon.store.database import reading
+from daemon.store.orders import load_events, load_open_orders, load_order, load_orders
 from exchanges.order_table import State
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from daemon.cli import Subparsers
-    from daemon.store_orders import OrderRecord
+    from daemon.store.orders import OrderRecord
 
 EXAMPLES = """  keelward orders                       the latest twenty
   keelward orders --open                those that are not over

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from daemon.codec import CodecError
 from daemon.commands.common import add_config, add_json, command, positive, say, say_json, settings_of, store_of
-from daemon.database import reading
 from daemon.exits import Exit
 from daemon.replay import NotKeptError, Replay, replay
-from daemon.store_decisions import AmbiguousNameError, load_decisions
+from daemon.store.codec import CodecError
+from daemon.store.database import reading
+from daemon.store.decisions import AmbiguousNameError, load_decisions
 from risk.portfolio.optimiser import Optimiser
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from daemon.commands.common import add_config, add_json, command, moment, say, say_json, settings_of, store_of
-from daemon.database import writing
 from daemon.exits import Exit
 from daemon.snapshot import Standing
 from daemon.store import Halt, current_halt, rearm
+from daemon.store.database import writing
 
 if TYPE_CHECKING:
     import argparse

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from daemon.app import App
 from daemon.clock import Clock
 from daemon.commands.common import engine_of
-from daemon.database import writing
 from daemon.exits import EndingError
-from daemon.lease import LeaseLostError
 from daemon.secrets import read_secret
-from daemon.store_errors import StoreError
+from daemon.store.database import writing
+from daemon.store.errors import StoreError
+from daemon.store.lease import LeaseLostError
 from exchanges.ccxt_client import Credentials
-from exchanges.port import VenueError
+from exchanges.errors import VenueError
 from migrations import revisions
 
 if TYPE_CHECKING:

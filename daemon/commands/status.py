@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from daemon import lease as leases
 from daemon.commands.common import (
     add_config,
     add_json,
@@ -23,14 +22,15 @@ from daemon.commands.common import (
     store_of,
     table,
 )
-from daemon.database import reading
 from daemon.exits import Exit
 from daemon.snapshot import Standing
 from daemon.store import current_halt
-from daemon.store_decisions import load_decisions
-from daemon.store_ledger import fills_since, load_ledger
-from daemon.store_orders import load_open_orders, sent_since
-from daemon.store_series import latest_equity
+from daemon.store import lease as leases
+from daemon.store.database import reading
+from daemon.store.decisions import load_decisions
+from daemon.store.ledger import fills_since, load_ledger
+from daemon.store.orders import load_open_orders, sent_since
+from daemon.store.series import latest_equity
 
 if TYPE_CHECKING:
     import argparse
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
     from daemon.cli import Subparsers
     from daemon.config import Settings
-    from daemon.lease import Lease
     from daemon.store import Halt
-    from daemon.store_decisions import DecisionRecord
-    from daemon.store_ledger import Ledger
-    from daemon.store_series import EquityRecord
+    from daemon.store.decisions import DecisionRecord
+    from daemon.store.lease import Lease
+    from daemon.store.ledger import Ledger
+    from daemon.store.series import EquityRecord
 
 PATIENCE = 2.0
 LARGEST_ANSWER = 16 * 1024 * 1024

@@ -18,11 +18,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon import lease as leases
-from daemon.database import open_engine, writing
-from daemon.store_decisions import DecisionRecord, Intent, add_intents, record_decision
-from daemon.store_orders import mark_sent
-from daemon.writer import Writer
+from daemon.store import lease as leases
+from daemon.store.database import open_engine, writing
+from daemon.store.decisions import DecisionRecord, Intent, add_intents, record_decision
+from daemon.store.orders import mark_sent
+from daemon.store.writer import Writer
 from exchanges.client_ids import client_id
 from exchanges.orders import plan
 from exchanges.port import OrderRequest, OrderType, Side
@@ -32,7 +32,7 @@ from tests.benchmarks.result import Result, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon.lease import Lease
+    from daemon.store.lease import Lease
 
 ROUNDS = 400
 DECISION = "20260102T030405678Z"

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from daemon import codec
-from daemon.codec import CodecError, decode, digest, encode
+from daemon.store import codec
+from daemon.store.codec import CodecError, decode, digest, encode
 from exchanges.port import Capability, Fill, Market, MarketKind, Position, Side
 
 if TYPE_CHECKING:

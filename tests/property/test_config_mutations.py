@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.config import config_hash, load
-from daemon.config_docs import MINIMAL, effective
-from daemon.config_errors import ConfigError
+from daemon.config.docs import MINIMAL, effective
+from daemon.config.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.codec import encode
 from daemon.decide import decide
 from daemon.decision import Outcome
 from daemon.sizing import Purpose, Wish, fit_to_cash, size
 from daemon.snapshot import Account, Standing
+from daemon.store.codec import encode
 from exchanges.port import Side
 from risk.portfolio.optimiser import Optimiser
 from tests.unit.daemon import parts

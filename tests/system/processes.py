@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
-from daemon.database import open_engine, reading
-from daemon.store_ledger import load_ledger
-from daemon.store_orders import OrderRecord, load_orders
+from daemon.store.database import open_engine, reading
+from daemon.store.ledger import load_ledger
+from daemon.store.orders import OrderRecord, load_orders
 from exchanges.order_table import State
 
 if TYPE_CHECKING:

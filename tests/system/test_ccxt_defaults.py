@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from exchanges.ccxt_account import account_events
-from exchanges.port import Ambiguous, Capability, Connected, NotFound, OrderReport, Rejected, VenueOrderState
+from exchanges.errors import Ambiguous, NotFound, Rejected
+from exchanges.port import Capability, Connected, OrderReport, VenueOrderState
 from exchanges.simulator.faults import Fault, FaultKind
 from exchanges.venue_traits import Traits
 from tests.system.simulator import simulated

@@ -16,28 +16,21 @@ from exchanges import orders
 from exchanges.ccxt_client import Credentials
 from exchanges.ccxt_venue import CcxtVenue
 from exchanges.client_ids import client_id
+from exchanges.errors import Ambiguous, Denied, Duplicate, NotFound, Rejected, Throttled, Unavailable, VenueError
 from exchanges.order_table import State
 from exchanges.orders import Accepted, Event, Filled, NoAnswer, Order, Reported, Sent
 from exchanges.port import (
-    Ambiguous,
     Balance,
     Connected,
-    Denied,
     Disconnected,
-    Duplicate,
     Fill,
     FlowKind,
-    NotFound,
     OrderReport,
     OrderRequest,
     OrderType,
     Position,
-    Rejected,
     Side,
-    Throttled,
-    Unavailable,
     Venue,
-    VenueError,
     VenueOrderState,
 )
 from exchanges.simulator.faults import Fault, FaultKind

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon import lease as leases
 from daemon.cli import COMMANDS, main
-from daemon.config_docs import MINIMAL
-from daemon.database import open_engine, reading, writing
-from daemon.lease import FileLock
+from daemon.config.docs import MINIMAL
 from daemon.ledger import LedgerDelta
 from daemon.snapshot import Standing
 from daemon.store import current_halt
-from daemon.store_decisions import DecisionRecord, Intent, record_decision
-from daemon.store_orders import mark_sent, record_event
-from daemon.store_series import EquityRecord, append_equity
+from daemon.store import lease as leases
+from daemon.store.database import open_engine, reading, writing
+from daemon.store.decisions import DecisionRecord, Intent, record_decision
+from daemon.store.lease import FileLock
+from daemon.store.orders import mark_sent, record_event
+from daemon.store.series import EquityRecord, append_equity
 from exchanges.orders import Filled, apply, plan
 from exchanges.port import Fill, OrderRequest, OrderType, Side
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.database import open_engine, reading
-from daemon.store_ledger import load_flows
+from daemon.store.database import open_engine, reading
+from daemon.store.ledger import load_flows
 from exchanges.simulator.state import load_state
 
 if TYPE_CHECKING:

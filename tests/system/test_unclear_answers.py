@@ -22,7 +22,7 @@ from tests.system.processes import Daemon, exchange_process, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.store_orders import OrderRecord
+    from daemon.store.orders import OrderRecord
     from tests.system.processes import ExchangeProcess
 
 Fault = dict[str, Any]

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from daemon.database import open_engine, writing
+from daemon.store.database import open_engine, writing
 from migrations import revisions
 from tests.unit.daemon.parts import Rig
 

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from daemon import lease as leases
 from daemon.clock import Clock
 from daemon.config import Settings, config_hash, to_plain
-from daemon.database import reading, writing
 from daemon.desk import Desk
 from daemon.execute import Executor
 from daemon.metrics import Labels, Metrics
@@ -22,10 +20,12 @@ from daemon.recover import Bookkeeper
 from daemon.resolve import Resolver
 from daemon.sizing import Leg, Purpose
 from daemon.snapshot import Account, Instrument, Signals, Snapshot, Standing, Trigger
-from daemon.store_decisions import DecisionRecord, Intent, record_decision
-from daemon.store_ledger import Ledger, load_flows, load_ledger
-from daemon.store_orders import load_events, load_order
-from daemon.writer import Writer
+from daemon.store import lease as leases
+from daemon.store.database import reading, writing
+from daemon.store.decisions import DecisionRecord, Intent, record_decision
+from daemon.store.ledger import Ledger, load_flows, load_ledger
+from daemon.store.orders import load_events, load_order
+from daemon.store.writer import Writer
 from exchanges.client_ids import client_id
 from exchanges.orders import Order, plan
 from exchanges.port import OrderRequest, OrderType, Quote, Side
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from daemon.lease import Lease
-    from daemon.store_ledger import FlowRecord
+    from daemon.store.lease import Lease
+    from daemon.store.ledger import FlowRecord
     from exchanges.orders import Event
     from exchanges.port import Market
     from exchanges.streams import MarketFeed

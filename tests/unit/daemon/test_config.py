@@ -21,9 +21,9 @@ from daemon.config import (
     load,
     to_plain,
 )
-from daemon.config_docs import MINIMAL, effective, reference
-from daemon.config_errors import ConfigError
-from daemon.config_types import format_duration, parse_duration
+from daemon.config.docs import MINIMAL, effective, reference
+from daemon.config.errors import ConfigError
+from daemon.config.types import format_duration, parse_duration
 
 LIVE = MINIMAL.replace('mode = "simulated"', 'mode = "live"').partition("[venue.urls]")[0]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config_positions import Duplicate, KeyPath, Place, scan
+from daemon.config.positions import Duplicate, KeyPath, Place, scan
 
 TEXT = '''\
 # a comment with "quotes", [brackets] and = signs

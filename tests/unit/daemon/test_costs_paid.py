@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon import costs_paid
-from daemon.codec import encode
 from daemon.costs_paid import CostTally, Paid, bill
-from daemon.database import reading, writing
 from daemon.decision import Decision, Outcome, Reason
 from daemon.ledger import LedgerDelta
 from daemon.snapshot import Trigger
-from daemon.store_decisions import Intent, record_decision
-from daemon.store_orders import mark_sent, record_event
+from daemon.store.codec import encode
+from daemon.store.database import reading, writing
+from daemon.store.decisions import Intent, record_decision
+from daemon.store.orders import mark_sent, record_event
 from exchanges.client_ids import client_id
 from exchanges.orders import Filled, apply, plan
 from exchanges.port import Fill, OrderRequest, OrderType, Side

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from daemon.database import open_engine, reading, writing
-from daemon.store_errors import StoreError
+from daemon.store.database import open_engine, reading, writing
+from daemon.store.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path

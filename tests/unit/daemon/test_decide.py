@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from daemon.book import value
-from daemon.codec import decode, encode
 from daemon.config import to_plain
 from daemon.decide import decide
 from daemon.decision import Decision, Outcome, Reason
 from daemon.sizing import Purpose
 from daemon.snapshot import Account, Standing, Trigger
+from daemon.store.codec import decode, encode
 from exchanges.port import Side
 from risk.limits import DAY, MINUTE, Window
 from risk.portfolio.optimiser import Optimiser

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon import lease as leases
-from daemon.database import writing
 from daemon.desk import HaltedError
-from daemon.lease import LeaseLostError
 from daemon.snapshot import Standing
 from daemon.store import Halt, rearm, trip
-from daemon.store_errors import StoreError
+from daemon.store import lease as leases
+from daemon.store.database import writing
+from daemon.store.errors import StoreError
+from daemon.store.lease import LeaseLostError
+from exchanges.errors import Duplicate, Throttled, Unavailable, VenueError
 from exchanges.order_table import State
 from exchanges.orders import Accepted, Dropped, NoAnswer, NotFound, Order, Refused, Sent
-from exchanges.port import Duplicate, Fill, Side, Throttled, Unavailable, VenueError, VenueOrderState
+from exchanges.port import Fill, Side, VenueOrderState
 from tests.unit.daemon.parts import AT, MAIN, leg, told
 from tests.unit.daemon.venue import BTC, ETH, SWAP, Fate
 

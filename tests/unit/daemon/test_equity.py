@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.book import value
-from daemon.database import reading, writing
 from daemon.equity import carried, next_equity, outside, prices_of
-from daemon.store_ledger import FlowRecord
-from daemon.store_series import EquityRecord, append_equity, latest_equity
+from daemon.store.database import reading, writing
+from daemon.store.ledger import FlowRecord
+from daemon.store.series import EquityRecord, append_equity, latest_equity
 from exchanges.port import CashFlow, FlowKind
 from tests.unit.daemon.parts import AT, quote, snapshot, with_instrument
 from tests.unit.daemon.venue import BTC, NAME

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.book import value
-from daemon.database import reading, writing
 from daemon.decision import Decision, Outcome, Reason
 from daemon.execute import Execution
 from daemon.gate import account_state, market_state
-from daemon.lease import LeaseLostError
 from daemon.snapshot import Account, Standing
 from daemon.store import Halt, trip
-from daemon.store_decisions import record_decision
-from daemon.store_orders import load_orders
+from daemon.store.database import reading, writing
+from daemon.store.decisions import record_decision
+from daemon.store.lease import LeaseLostError
+from daemon.store.orders import load_orders
 from exchanges.algorithms import Ending
 from exchanges.order_table import State
 from exchanges.port import Side

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon import store
-from daemon.codec import decode, digest, encode
 from daemon.cycle import _record
-from daemon.database import writing
 from daemon.decide import decide
 from daemon.explain import explain, explain_stored
 from daemon.replay import NotKeptError, replay
-from daemon.store_decisions import record_decision
+from daemon.store.codec import decode, digest, encode
+from daemon.store.database import writing
+from daemon.store.decisions import record_decision
 from exchanges.port import Side
 from risk.portfolio.optimiser import Optimiser
 from tests.unit.daemon.parts import AT, HEDGED, settings, snapshot
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 REPLAY = """
 import sys
-from daemon.database import open_engine
+from daemon.store.database import open_engine
 from daemon.replay import replay
 found = replay(open_engine(sys.argv[1]), sys.argv[2])
 print(found.agrees, found.damaged, found.differences)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon import lease as leases
-from daemon.database import reading, writing
-from daemon.lease import FileLock, LeaseLostError, LockHeldError, lock_for
+from daemon.store import lease as leases
+from daemon.store.database import reading, writing
+from daemon.store.lease import FileLock, LeaseLostError, LockHeldError, lock_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Engine
 
-    from daemon.lease import Lease
+    from daemon.store.lease import Lease
 
 
 def acquire(engine: Engine, holder: str, ttl: float = 30, *, dead: bool = False) -> Lease | None:
@@ -142,7 +142,7 @@ def test_contenders_never_share_an_epoch(engine: Engine) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from daemon.lease import FileLock
+from daemon.store.lease import FileLock
 FileLock(Path(sys.argv[1])).acquire()
 print("held", flush=True)
 sys.stdin.read()

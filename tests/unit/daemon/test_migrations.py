@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from daemon import schema
-from daemon.database import check_integrity, check_revision, open_engine, reading, writing
-from daemon.store_errors import StoreConflictError, StoreCorruptError, StoreError, StoreRevisionError
+from daemon.store import schema
+from daemon.store.database import check_integrity, check_revision, open_engine, reading, writing
+from daemon.store.errors import StoreConflictError, StoreCorruptError, StoreError, StoreRevisionError
 from migrations import revisions
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from daemon.database import writing
 from daemon.forecast import SignalBoard
 from daemon.observe import Observer, decision_id
 from daemon.snapshot import Standing, Trigger
 from daemon.store import Halt, trip
-from daemon.store_decisions import record_decision
-from daemon.store_series import EquityRecord, append_equity
+from daemon.store.database import writing
+from daemon.store.decisions import record_decision
+from daemon.store.series import EquityRecord, append_equity
 from tests.unit.daemon.parts import AT, Prices, Rig, leg, record, settings
 from tests.unit.daemon.venue import BTC, ETH, SWAP, Fate
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.database import writing
-from daemon.store_ledger import record_flow
+from daemon.store.database import writing
+from daemon.store.ledger import record_flow
 from exchanges.order_table import State
 from exchanges.orders import NotFound
 from exchanges.port import CashFlow, FlowKind, OrderRequest, OrderType, Position, Side, VenueOrderState

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from daemon import schema
-from daemon.database import reading, writing
-from daemon.schema import ExactDecimal, UtcDateTime, canonical, fitted
-from daemon.store_errors import StoreError
+from daemon.store import schema
+from daemon.store.database import reading, writing
+from daemon.store.errors import StoreError
+from daemon.store.schema import ExactDecimal, UtcDateTime, canonical, fitted
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

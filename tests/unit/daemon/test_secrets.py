@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.config_types import SecretReference
+from daemon.config.types import SecretReference
 from daemon.secrets import Secret, SecretError, read_secret
 
 if TYPE_CHECKING:

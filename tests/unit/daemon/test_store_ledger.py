@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.database import reading, writing
 from daemon.ledger import LedgerDelta
-from daemon.store_errors import StoreConflictError
-from daemon.store_ledger import (
+from daemon.store.database import reading, writing
+from daemon.store.errors import StoreConflictError
+from daemon.store.ledger import (
     FlowRecord,
     Holding,
     adopt_position,

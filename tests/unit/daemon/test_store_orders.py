@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from daemon import lease as leases
-from daemon import schema
-from daemon.database import reading, writing
-from daemon.lease import Lease, LeaseLostError
 from daemon.ledger import LedgerDelta
-from daemon.store_decisions import DecisionRecord, Intent, load_decision, load_decisions, record_decision
-from daemon.store_errors import StoreConflictError
-from daemon.store_ledger import load_ledger
-from daemon.store_orders import (
+from daemon.store import lease as leases
+from daemon.store import schema
+from daemon.store.database import reading, writing
+from daemon.store.decisions import DecisionRecord, Intent, load_decision, load_decisions, record_decision
+from daemon.store.errors import StoreConflictError
+from daemon.store.lease import Lease, LeaseLostError
+from daemon.store.ledger import load_ledger
+from daemon.store.orders import (
     Sending,
     find_by_venue_id,
     load_events,

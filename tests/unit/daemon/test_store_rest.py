@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.database import reading, writing
 from daemon.snapshot import Standing
 from daemon.store import Halt, Retention, claim, current_halt, halts, prune, rearm, trip
-from daemon.store_decisions import DecisionRecord, load_decisions, record_decision
-from daemon.store_errors import StoreConflictError
-from daemon.store_series import EquityRecord, append_equity, equity_series, latest_equity, load_bars, save_bars
+from daemon.store.database import reading, writing
+from daemon.store.decisions import DecisionRecord, load_decisions, record_decision
+from daemon.store.errors import StoreConflictError
+from daemon.store.series import EquityRecord, append_equity, equity_series, latest_equity, load_bars, save_bars
 from exchanges.port import Bar
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from daemon.clock import Clock
-from daemon.config_service import Cycle
+from daemon.config.service import Cycle
 from daemon.decision import Line
 from daemon.snapshot import Trigger
 from daemon.triggers import STEP, Call, DriftWatch, Triggers

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from daemon.database import open_engine, reading
-from daemon.store_errors import (
+from daemon.store.database import open_engine, reading
+from daemon.store.errors import (
     StoreBusyError,
     StoreConflictError,
     StoreCorruptError,
@@ -19,7 +19,7 @@ from daemon.store_errors import (
     StoreFullError,
     StoreReadOnlyError,
 )
-from daemon.writer import Writer
+from daemon.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

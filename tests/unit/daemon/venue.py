@@ -15,11 +15,11 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from exchanges.errors import Ambiguous, NotFound, Rejected, Unavailable
 from exchanges.port import (
     ZERO,
     AccountEvent,
     Acknowledgement,
-    Ambiguous,
     Balance,
     Bar,
     Capability,
@@ -30,13 +30,10 @@ from exchanges.port import (
     Funding,
     Market,
     MarketKind,
-    NotFound,
     OrderReport,
     OrderRequest,
     Position,
     Quote,
-    Rejected,
-    Unavailable,
     VenueOrderState,
 )
 

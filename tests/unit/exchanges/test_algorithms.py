@@ -16,17 +16,7 @@ from hypothesis import strategies as st
 from exchanges.algorithms import Ending, Heard, Outcome, Place, Step, Wait, marketable_limit
 from exchanges.order_table import State
 from exchanges.orders import Accepted, Denied, Filled, NoAnswer, Order, Refused, Reported, Sent, fold, plan
-from exchanges.port import (
-    Fill,
-    Market,
-    MarketKind,
-    OrderReport,
-    OrderRequest,
-    OrderType,
-    Quote,
-    Side,
-    VenueOrderState,
-)
+from exchanges.port import Fill, Market, MarketKind, OrderReport, OrderRequest, OrderType, Quote, Side, VenueOrderState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

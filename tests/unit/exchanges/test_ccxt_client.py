@@ -15,7 +15,8 @@ from aiohttp import web
 from exchanges.ccxt_client import Credentials, call, make_client
 from exchanges.ccxt_venue import CcxtVenue
 from exchanges.classify import Action
-from exchanges.port import Capability, Denied, MarketKind, Rejected, Unavailable
+from exchanges.errors import Denied, Rejected, Unavailable
+from exchanges.port import Capability, MarketKind
 from tests.scripted_okx import KEY, ScriptedOkx, answer
 
 if TYPE_CHECKING:

@@ -13,18 +13,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from exchanges.client_ids import client_id
-from exchanges.port import (
-    Ambiguous,
-    Denied,
-    Duplicate,
-    OrderRequest,
-    OrderType,
-    Rejected,
-    Side,
-    Throttled,
-    Unavailable,
-    VenueError,
-)
+from exchanges.errors import Ambiguous, Denied, Duplicate, Rejected, Throttled, Unavailable, VenueError
+from exchanges.port import OrderRequest, OrderType, Side
 from tests.scripted_okx import ScriptedOkx, answer
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from ccxt.base import errors as ccxt_errors
 
 from exchanges.classify import BY_CLASS, Action, Trace, classify, classify_code
-from exchanges.port import (
+from exchanges.errors import (
     Ambiguous,
     Conclusion,
     Denied,

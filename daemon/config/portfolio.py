@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from daemon.config_types import (
+from daemon.config.types import (
     Amount,
     Boolean,
     Duration,

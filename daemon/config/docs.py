@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.config import Settings
-from daemon.config_describe import Key, from_field, sections, toml
-from daemon.config_types import SecretReference, Section, format_duration
+from daemon.config.describe import Key, from_field, sections, toml
+from daemon.config.types import SecretReference, Section, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

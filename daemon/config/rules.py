@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from daemon.config_types import format_duration, is_loopback
+from daemon.config.types import format_duration, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from daemon.config_types import Kind, SecretReference, format_duration
+from daemon.config.types import Kind, SecretReference, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from daemon import codec, schema
-from daemon import lease as leases
-from daemon.schema import fitted
-from daemon.store_errors import StoreConflictError
-from daemon.store_ledger import fill_of, record_fill
+from daemon.store import codec, schema
+from daemon.store import lease as leases
+from daemon.store.errors import StoreConflictError
+from daemon.store.ledger import fill_of, record_fill
+from daemon.store.schema import fitted
 from exchanges.order_table import State
 from exchanges.orders import Filled, Order, Sent, apply
 from exchanges.port import ZERO, OrderType, Side
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-    from daemon.lease import Lease
     from daemon.ledger import LedgerDelta
+    from daemon.store.lease import Lease
     from exchanges.orders import Event
     from exchanges.port import Fill
 

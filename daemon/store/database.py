@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from daemon.store_errors import StoreError, StoreRevisionError, translating
+from daemon.store.errors import StoreError, StoreRevisionError, translating
 from migrations import revisions
 
 if TYPE_CHECKING:

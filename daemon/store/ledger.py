@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from daemon import schema
 from daemon.ledger import LedgerDelta, flow_delta
-from daemon.schema import fitted
-from daemon.store_errors import StoreConflictError
+from daemon.store import schema
+from daemon.store.errors import StoreConflictError
+from daemon.store.schema import fitted
 from exchanges.port import ZERO, CashFlow, Fill, FlowKind, Side
 
 if TYPE_CHECKING:

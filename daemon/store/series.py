@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from daemon import schema
-from daemon.store_ledger import upserting
+from daemon.store import schema
+from daemon.store.ledger import upserting
 from exchanges.port import Bar
 
 if TYPE_CHECKING:

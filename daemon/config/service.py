@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from daemon.config_types import (
+from daemon.config.types import (
     Boolean,
     Duration,
     Kind,

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.config_describe import Key, clip, find, printable, toml
-from daemon.config_positions import Positions, scan
-from daemon.config_rules import Breach, nearest
-from daemon.config_types import type_name
+from daemon.config.describe import Key, clip, find, printable, toml
+from daemon.config.positions import Positions, scan
+from daemon.config.rules import Breach, nearest
+from daemon.config.types import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Float, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from daemon import schema
-from daemon.schema import database_time
+from daemon.store import schema
+from daemon.store.schema import database_time
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -1,8 +1,8 @@
 """The rest of the store: whose database it is, the breaker's state, and what is no longer kept.
 
-Every function of `daemon.store*` takes a connection that is within a transaction, does one thing, and commits nothing:
-`daemon.writer` runs it. Decisions are in `store_decisions`, orders in `store_orders`, fills, flows and holdings in
-`store_ledger`, equity and bars in `store_series`.
+Every function of this package takes a connection that is within a transaction, does one thing, and commits nothing:
+`writer` runs it. Decisions are in `decisions`, orders in `orders`, fills, flows and holdings in `ledger`, equity and
+bars in `series`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, or_, select, update
 
-from daemon import schema
 from daemon.snapshot import Standing
-from daemon.store_errors import StoreConflictError
+from daemon.store import schema
+from daemon.store.errors import StoreConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select
 
-from daemon import lease as leases
-from daemon import schema
-from daemon.schema import fitted
-from daemon.store_orders import order_values
+from daemon.store import lease as leases
+from daemon.store import schema
+from daemon.store.orders import order_values
+from daemon.store.schema import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-    from daemon.lease import Lease
+    from daemon.store.lease import Lease
     from exchanges.orders import Order
 
 TABLE = schema.decisions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from daemon.config_portfolio import EQUITY
-from daemon.config_types import Amount, Duration, Number, Section, Symbols, Whole, key, section
+from daemon.config.portfolio import EQUITY
+from daemon.config.types import Amount, Duration, Number, Section, Symbols, Whole, key, section
 
 
 class Lookup(Section):

@@ -14,13 +14,13 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import URL, make_url
 
-from daemon.config_errors import ConfigError, Problem, explain, syntax_problems
-from daemon.config_orders import Execution, Limits
-from daemon.config_portfolio import Hedge, Optimiser, Portfolio, Signals
-from daemon.config_positions import Positions, scan
-from daemon.config_rules import breaches
-from daemon.config_service import Cycle, Lease, MarketData, Service, Store, Venue
-from daemon.config_types import STORED, Section, section
+from daemon.config.errors import ConfigError, Problem, explain, syntax_problems
+from daemon.config.orders import Execution, Limits
+from daemon.config.portfolio import Hedge, Optimiser, Portfolio, Signals
+from daemon.config.positions import Positions, scan
+from daemon.config.rules import breaches
+from daemon.config.service import Cycle, Lease, MarketData, Service, Store, Venue
+from daemon.config.types import STORED, Section, section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

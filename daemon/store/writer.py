@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.store_errors import StoreError, translated
+from daemon.store.errors import StoreError, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
