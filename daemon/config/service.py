@@ -77,8 +77,8 @@ class MarketData(Section):
     )
     warm_up_bars: Whole = key(
         "Closed bars fetched at the start, before the first decision.",
-        default=500,
-        example=500,
+        default=300,
+        example=300,
         unit="bars",
         ge=2,
         le=100000,
