@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -117,10 +119,14 @@ async def test_recorded_bars_are_replayed_at_speed(tmp_path: Path) -> None:
     file.write_text("\n".join(rows))
     options = {"replay": (file,), "speed": 36_000.0, "markets": ("BTC",)}
     async with simulated(**options) as exchange, connected(exchange) as client:
-        first = (await client.fetch_ticker("BTC/USDT"))["last"]
-        await asyncio.sleep(1.0)
-        later = (await client.fetch_ticker("BTC/USDT"))["last"]
-        assert 1.05 < later / first < 1.6
+        moments = []
+        for pause in (1.0, 0.0):
+            ticker = await client.fetch_ticker("BTC/USDT")
+            moments.append((time.monotonic(), (ticker["bid"] + ticker["ask"]) / 2))
+            await asyncio.sleep(pause)
+        (began, first), (ended, later) = moments
+        hours = math.log(later / first) / math.log(1.01)
+        assert hours / (ended - began) == pytest.approx(10, rel=0.3)
         assert set(client.markets) == {"BTC/USDT", "BTC/USDT:USDT"}
 
 
