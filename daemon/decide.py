@@ -68,7 +68,7 @@ def decide(snapshot: Snapshot, optimiser: Optimiser) -> Decision:
 def _too_little_known(signals: Signals | None, settings: Settings) -> str:
     """Return why the signals do not carry a decision yet, or nothing."""
     if signals is None:
-        return "warming up: too few bars to know the risk"
+        return "warming up: too few bars to know the risk, or a price that has not moved in them"
     known = len(scenarios(signals, settings.limits.tail_horizon))
     needed = scenarios_needed(settings.limits.tail_confidence)
     return "" if known >= needed else f"warming up: {known} of {needed} bars for the tail risk"

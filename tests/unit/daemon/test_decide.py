@@ -115,7 +115,7 @@ def test_without_equity_it_refuses(optimiser: Optimiser) -> None:
 @pytest.mark.parametrize(
     ("known", "words"),
     [
-        (None, "warming up: too few bars to know the risk"),
+        (None, "warming up: too few bars to know the risk, or a price that has not moved in them"),
         (
             signals(returns=signals().returns[:40], seconds=np.full(40, 3600.0)),
             "warming up: 40 of 100 bars for the tail",
