@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARKETS = 30
-BARS = 500
+BARS = 300  # as by default
 ROUNDS = 3
 GOAL = 5.0
 
