@@ -130,18 +130,17 @@ class Metrics:
         self._fills = counter("fills", "Executions applied to the ledger.")
         self._late_fills = counter("late_fills", "Executions that came after their order had ended.")
         self._turnover = counter("turnover_quote", "Notional traded since the process started.")
-        self._stale = counter("feed_stale", "Times the quotes of a symbol went stale.")
         self._messages = Follower(counter("feed_messages", "Quotes received, all symbols."))
         self._bars = Follower(counter("feed_bars", "Bars closed, all symbols."))
+        self._stale = Follower(counter("feed_stale", "Times the stream was broken off because quotes had stopped."))
         self._malformed = Follower(counter("feed_malformed", "Messages of the venue that could not be read."))
         self._reconnects = Follower(counter("venue_reconnects", "Connections to the venue made again."))
 
         self._cycle = seconds("cycle", "A cycle from snapshot to last answer.", SLOW)
         self._decision = seconds("decision", "A decision, from snapshot to reason.", SLOW)
-        self._solve = seconds("solve", "The optimiser alone.", FAST)
         self._commit = seconds("commit", "A transaction of the store, as its caller waits for it.", FAST)
         self._send = seconds("send", "A request that carries orders, until its answer.", SLOW)
-        self._reaction = seconds("reaction", "From the quote that caused a cycle to its first request.", SLOW)
+        self._reaction = seconds("reaction", "From what caused a cycle to its decision being on disk.", SLOW)
         self._lag = seconds("event_loop_lag", "How late the event loop woke a timer.", FAST)
 
     def cycle(self, *, trigger: str, outcome: str, reason: str, seconds: float) -> None:
@@ -151,11 +150,9 @@ class Metrics:
         self._decisions.count(reason)
         self._cycle.observe(seconds)
 
-    def decided(self, seconds: float, solve: float | None = None) -> None:
-        """A decision was made in `seconds`, of which the optimiser took `solve` if it was asked."""
+    def decided(self, seconds: float) -> None:
+        """A decision was made in `seconds`."""
         self._decision.observe(seconds)
-        if solve is not None:
-            self._solve.observe(solve)
 
     def committed(self, seconds: float) -> None:
         """The store committed a transaction."""
@@ -167,7 +164,7 @@ class Metrics:
         self._send.observe(seconds)
 
     def reacted(self, seconds: float) -> None:
-        """A quote led to a request on the wire after `seconds`."""
+        """What caused a cycle had led to a stored decision to trade after `seconds`."""
         self._reaction.observe(seconds)
 
     def refused(self, limit: str) -> None:
@@ -185,10 +182,6 @@ class Metrics:
         if late:
             self._late_fills.inc()
 
-    def went_stale(self) -> None:
-        """A symbol's quotes went stale."""
-        self._stale.inc()
-
     def loop_lagged(self, seconds: float) -> None:
         """The event loop woke a timer `seconds` late."""
         self._lag.observe(max(0.0, seconds))
@@ -200,6 +193,7 @@ class Metrics:
         self._bars.follow(sum(feed.bars for feed in view.feeds))
         self._malformed.follow(view.venue.malformed)
         self._reconnects.follow(view.venue.reconnects)
+        self._stale.follow(view.venue.stale)
 
     def exposition(self) -> bytes:
         """Return every metric in Prometheus's text format."""

@@ -352,6 +352,7 @@ class StatusBoard:
             connections=tuple(view.Connection(name, link.up, link.since) for name, link in links.items()),
             reconnects=engine.feed.reconnects,
             malformed=engine.feed.malformed,
+            stale=engine.feed.stale,
         )
 
     def _unknown(self) -> int:

@@ -262,6 +262,7 @@ class VenueView:
     connections: tuple[Connection, ...]
     reconnects: int
     malformed: int
+    stale: int = 0
 
 
 @dataclass(frozen=True, slots=True)

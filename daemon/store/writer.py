@@ -60,11 +60,6 @@ class Writer:
         """
         return await asyncio.shield(asyncio.wrap_future(self.call(function, *args, **kwargs)))
 
-    @property
-    def backlog(self) -> int:
-        """How many transactions wait."""
-        return self._work.qsize()
-
     async def stop(self) -> None:
         """Finish what was asked for, then close the connection; idempotent."""
         self.shut()

@@ -25,7 +25,7 @@ import numpy as np
 from exchanges.simulator.prices.source import History, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -205,8 +205,3 @@ class GeneratedPrices:
         middle = np.exp((opened + closed) / 2)
         volume = self._turnover * bar_ms / 1e3 / middle * activity
         return History(np.exp(opened), np.exp(high), np.exp(low), np.exp(closed), volume)
-
-
-def paths_of(prices: Mapping[str, float]) -> list[Path]:
-    """Return plain paths by series name and starting price."""
-    return [Path(name, price) for name, price in prices.items()]
